@@ -1,0 +1,249 @@
+"""The tasks that run generations. They belong to the application: no request waits for one or can end one by leaving.
+
+Each ends exactly once: final text and state are stored in one transaction, and only then the terminal event is sent.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from holdfast.bus import Bus
+from holdfast.domain import CompletionRequest, Generation, Kind, Outcome, OwnerId, Piece, Status
+from holdfast.errors import (
+    Busy,
+    EmptyAnswer,
+    HoldfastError,
+    Interrupted,
+    InvalidCursor,
+    NotFound,
+    ShuttingDown,
+    Stalled,
+    StorageError,
+    StorageFull,
+    TooLong,
+)
+from holdfast.events import STARTED, Frames
+from holdfast.generation.follow import Follower
+from holdfast.generation.live import Ending, Live, failure
+from holdfast.generation.log import Log
+from holdfast.provider import Completion, Provider
+from holdfast.store import Store
+
+_GRANULARITY: Final = 0.02
+"""The silence limit is renewed at most once in this share of it: exact enough, and nearly free."""
+
+_RETRY_SETTLE: Final = 5.0
+_log = structlog.get_logger(__name__)
+
+Prepare = Callable[[], Awaitable[CompletionRequest]]
+"""Makes the call's request, in the generation's own task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds, code points of an answer, and generations at once."""
+
+    first_token: float = 120.0
+    idle: float = 60.0
+    total: float = 900.0
+    size: int = 8 * 1024 * 1024
+    running: int = 1000
+    window: float = 0.004
+
+
+class Engine:
+    """Starts, stops, settles and follows generations."""
+
+    def __init__(self, store: Store, bus: Bus, provider: Provider, limits: Limits) -> None:
+        self._store = store
+        self._bus = bus
+        self._provider = provider
+        self._limits = limits
+        self._log = Log(store.generations, limits.window)
+        self._live: dict[str, Live] = {}
+        self._closing = False
+
+    def admit(self) -> None:
+        """Raises `ShuttingDown` or `Busy` where one more generation cannot be taken on; ask before storing it."""
+        if self._closing:
+            raise ShuttingDown(retry_after=5)
+        if len(self._live) >= self._limits.running:
+            raise Busy(retry_after=5)
+
+    def start(self, generation: Generation, prepare: Prepare) -> None:
+        """Run a generation that is stored, from now on and on its own."""
+        frames = Frames(generation.conversation_id, generation.id)
+        channel = self._bus.open(generation.id, 0)
+        channel.publish(STARTED, frames.started(generation))
+        live = Live(generation, channel, frames, accepted=asyncio.get_running_loop().time())
+        self._live[generation.id] = live
+        live.task = asyncio.create_task(self._run(live, prepare), name=f"generation {generation.id}")
+
+    async def follow(self, owner: OwnerId, generation_id: str, after: int) -> Follower | None:
+        """Read a generation after a cursor, running or ended; None at the end of one that ended.
+
+        Raises `NotFound`, and `InvalidCursor` past the end.
+        """
+        generation = await self._store.generations.get(owner, generation_id)
+        channel = self._bus.find(generation_id)
+        running = generation.status is Status.STREAMING
+        end = max(generation.seq, channel.seq if running and channel else 0)
+        if after > end:
+            raise InvalidCursor
+        if after == end and not running:
+            return None
+        return Follower(self._store, owner, generation, after, channel)
+
+    def follow_begun(self, owner: OwnerId, generation: Generation) -> Follower:
+        """Read from its start a generation that was just begun."""
+        return Follower(self._store, owner, generation, 0, self._bus.find(generation.id))
+
+    def stop(self, generation_id: str) -> None:
+        """Have a running generation end as stopped, with the text so far."""
+        if live := self._live.get(generation_id):
+            live.end(Status.STOPPED)
+
+    def delete(self, generation_ids: Iterable[str]) -> None:
+        """End generations whose rows were deleted; their viewers are told that nothing is there."""
+        for generation_id in generation_ids:
+            if live := self._live.get(generation_id):
+                live.end(Status.FAILED, NotFound())
+
+    def begin_closing(self, *, at_once: bool = False) -> None:
+        """Take on nothing new; `at_once`: and interrupt what runs."""
+        self._closing = True
+        if at_once:
+            self._interrupt()
+
+    async def aclose(self, drain: float) -> None:
+        """Wait `drain` seconds for what runs, settle the rest as interrupted, end."""
+        self.begin_closing()
+        tasks = [live.task for live in self._live.values() if live.task]
+        if tasks:
+            await asyncio.wait(tasks, timeout=drain)
+            self._interrupt()
+            await asyncio.wait(tasks)
+        await self._log.aclose()
+
+    def _interrupt(self) -> None:
+        for live in list(self._live.values()):
+            live.end(Status.INTERRUPTED, Interrupted())
+
+    async def _run(self, live: Live, prepare: Prepare) -> None:
+        """The whole life of one generation."""
+        outcome = Outcome()
+        completion: Completion | None = None
+        total, silence = asyncio.timeout(self._limits.total), asyncio.timeout(self._limits.first_token)
+        try:
+            live.begin()
+            request = await prepare()
+            outcome = dataclasses.replace(outcome, left_out=request.prompt.left_out)
+            async with total, silence, self._provider.stream(request) as completion:
+                await self._read(live, completion, silence)
+            ending: Ending = (Status.COMPLETE, None)
+        except asyncio.CancelledError:
+            ending = live.ending or (Status.INTERRUPTED, failure(Interrupted()))
+        except TimeoutError:
+            ending = (Status.FAILED, failure(TooLong() if total.expired() else Stalled()))
+        except HoldfastError as error:
+            ending = (Status.FAILED, failure(error))
+        except Exception:  # noqa: BLE001 - the top of a task: whatever it was, the generation must be settled
+            _log.exception("generation.crashed", generation_id=live.generation.id)
+            ending = (Status.FAILED, failure(HoldfastError()))
+        live.ending = ending  # From here on nothing else can end it.
+        if completion:
+            outcome = dataclasses.replace(completion.outcome, left_out=outcome.left_out)
+        await self._settle(live, self._timed(live, outcome))
+
+    async def _read(self, live: Live, completion: Completion, silence: asyncio.Timeout) -> None:
+        """Everything the provider sends, into the log. Raises `EmptyAnswer`, `TooLong` and the provider's errors."""
+        loop = asyncio.get_running_loop()
+        renewed = 0.0
+        answered = False
+        await self._identify(live, completion)
+        async for pieces in completion:
+            if not pieces:
+                continue
+            now = loop.time()
+            if live.first_token is None:
+                live.first_token = now
+            if now - renewed > self._limits.idle * _GRANULARITY:
+                renewed = now
+                silence.reschedule(now + self._limits.idle)
+            answered = answered or any(piece.kind is Kind.CONTENT for piece in pieces)
+            self._append(live, pieces)
+            await self._log.keep_up(live)
+        if not answered:
+            raise EmptyAnswer
+
+    def _append(self, live: Live, pieces: list[Piece]) -> None:
+        live.size += sum(len(piece.text) for piece in pieces)
+        if live.size > self._limits.size:
+            raise TooLong
+        self._log.append(live, pieces)
+
+    async def _identify(self, live: Live, completion: Completion) -> None:
+        """Store the provider's id before the first token: after a crash it is the only handle on the cost."""
+        if upstream_id := completion.outcome.upstream_id:
+            await self._store.generations.identify(live.generation.id, upstream_id)
+
+    def _timed(self, live: Live, outcome: Outcome) -> Outcome:
+        now = asyncio.get_running_loop().time()
+        first = live.first_token
+        return dataclasses.replace(
+            outcome,
+            first_token_ms=None if first is None else round((first - live.accepted) * 1000),
+            duration_ms=round((now - live.accepted) * 1000),
+        )
+
+    async def _settle(self, live: Live, outcome: Outcome) -> None:
+        """Store the end, tell it, forget the run."""
+        try:
+            try:
+                await self._log.flush(live)
+            except StorageError as error:
+                live.ending = (Status.FAILED, failure(error))
+            await self._store_end(live, outcome)
+        finally:
+            if not live.channel.ended:
+                live.channel.end(complete=False)
+            self._bus.close(live.generation.id)
+            del self._live[live.generation.id]
+
+    async def _store_end(self, live: Live, outcome: Outcome) -> None:
+        """Try until it is stored. Viewers hear of a failing disk at once, whatever cannot be stored."""
+        while True:
+            status, failed = live.ending or (Status.COMPLETE, None)
+            try:
+                settled = await self._store.generations.settle(live.generation.id, status, outcome, failed)
+            except NotFound as error:
+                return self._tell_end(live, Status.FAILED, error)
+            except StorageError as error:
+                _log.error("generation.not_settled", generation_id=live.generation.id, code=error.code)
+                full = error if isinstance(error, StorageFull) else StorageFull()
+                live.ending = (Status.FAILED, failure(full))
+                self._tell_end(live, Status.FAILED, full)
+                if self._closing:
+                    return None  # The next start settles it.
+                await asyncio.sleep(_RETRY_SETTLE)
+            else:
+                return self._publish_end(live, settled)
+
+    def _publish_end(self, live: Live, settled: Generation) -> None:
+        channel = live.channel
+        if channel.ended or settled.seq != channel.seq + 2:
+            return  # Told already, or the store knows more than was published: followers read it there.
+        channel.publish(settled.seq - 1, live.frames.metadata(settled.seq - 1, settled))
+        channel.publish(settled.seq, live.frames.terminal(settled.seq, settled.status, settled.failure))
+        channel.end(complete=True)
+
+    def _tell_end(self, live: Live, status: Status, error: HoldfastError) -> None:
+        """A terminal event of which nothing is stored."""
+        channel = live.channel
+        if not channel.ended:
+            channel.publish(channel.seq + 1, live.frames.terminal(channel.seq + 1, status, failure(error)))
+            channel.end(complete=True)

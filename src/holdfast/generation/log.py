@@ -1,0 +1,114 @@
+"""Persist, then publish: one writer takes what all generations appended and hands it on once it is committed.
+
+Nothing is shown that is not stored. A piece that cannot be stored ends its generation.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+import structlog
+
+from holdfast.domain import Piece, Status
+from holdfast.errors import StorageBusy, StorageError
+from holdfast.generation.live import Live
+from holdfast.store.generations import Generations, PieceRow
+
+_PIECE_LIMIT: Final = 32 * 1024
+"""Code points in one stored piece."""
+
+_BACKLOG: Final = 512
+"""Pieces of one generation that may wait to be stored before its provider is read on."""
+
+_BUSY_ATTEMPTS: Final = 12
+_log = structlog.get_logger(__name__)
+
+
+class Log:
+    """The way of every piece from the provider to those who follow.
+
+    `window`: seconds between two commits while there is much to write. The first piece after a pause goes at once.
+    """
+
+    def __init__(self, generations: Generations, window: float) -> None:
+        self._generations = generations
+        self._window = window
+        self._rows: list[PieceRow] = []
+        self._frames: list[tuple[Live, int, bytes]] = []
+        self._wake = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._written = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.create_task(self._write_all(), name="log")
+
+    def append(self, live: Live, pieces: list[Piece]) -> None:
+        """Queue pieces for storing. They are published in this order once they are stored."""
+        generation_id = live.generation.id
+        for kind, text in ((piece.kind, part) for piece in pieces for part in _parts(piece.text)):
+            live.seq += 1
+            self._rows.append((generation_id, live.seq, int(kind), text))
+            self._frames.append((live, live.seq, live.frames.text(live.seq, kind, text)))
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._written + self._window, self._wake.set)
+
+    async def keep_up(self, live: Live) -> None:
+        """Wait where a generation is far ahead of the disk, so that memory stays bounded."""
+        if live.seq - live.channel.seq > _BACKLOG:
+            await self.flush(live)
+
+    async def flush(self, live: Live) -> None:
+        """Wait until all that was appended is stored and published. Raises `StorageError` where it cannot be."""
+        self._wake.set()
+        while live.channel.seq < live.seq and live.lost is None:
+            await live.channel.news()
+        if live.lost:
+            raise live.lost
+
+    async def aclose(self) -> None:
+        """End the writer. Call it when nothing runs any more."""
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    async def _write_all(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if self._timer:
+                self._timer.cancel()
+                self._timer = None
+            rows, self._rows = self._rows, []
+            frames, self._frames = self._frames, []
+            if rows:
+                self._written = self._loop.time()
+                await self._write(rows, frames)
+
+    async def _write(self, rows: list[PieceRow], frames: list[tuple[Live, int, bytes]]) -> None:
+        try:
+            await self._store(rows)
+        except StorageError as error:
+            _log.error("log.lost", code=error.code, pieces=len(rows))
+            for live, _, _ in frames:
+                live.lost = error
+                live.end(Status.FAILED, error)
+                live.channel.wake()
+            return
+        for live, seq, frame in frames:
+            if live.lost is None:
+                live.channel.publish(seq, frame)
+
+    async def _store(self, rows: list[PieceRow]) -> None:
+        """Commit; again where somebody else holds the database, for what waits is still in order."""
+        for attempt in range(1, _BUSY_ATTEMPTS + 1):
+            try:
+                return await self._generations.append(rows)
+            except StorageBusy:
+                if attempt == _BUSY_ATTEMPTS:
+                    raise
+        return None
+
+
+def _parts(text: str) -> list[str]:
+    if len(text) <= _PIECE_LIMIT:
+        return [text]
+    return [text[start : start + _PIECE_LIMIT] for start in range(0, len(text), _PIECE_LIMIT)]

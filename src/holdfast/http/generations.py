@@ -1,0 +1,103 @@
+"""Send a message, answer one again, follow, stop: everything that runs or streams."""
+
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Header, Query, Response
+from pydantic import Field
+
+from holdfast.chat import Choice
+from holdfast.domain import Status
+from holdfast.errors import Invalid, InvalidCursor, ShuttingDown
+from holdfast.http import shapes
+from holdfast.http.parts import Owner, PathId, Wired, checked_id
+from holdfast.http.requests import Body, body_of
+from holdfast.http.stream import EventStream
+from holdfast.store.generations import AtEnd
+
+_CURSOR_DIGITS: Final = 18
+
+STREAM_RESPONSE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "Server-sent events; see the protocol.", "content": {"text/event-stream": {}}},
+}
+
+
+class _Choice(Body):
+    model_id: str | None = None
+    preset_id: int | None = None
+    client_message_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.~-]{1,64}$")] | None = None
+
+    def choice(self) -> Choice:
+        """Whom to ask."""
+        return Choice(self.model_id, self.preset_id, self.client_message_id)
+
+
+class Send(_Choice):
+    """A message to send."""
+
+    message: str
+    conversation_id: str | None = None
+    parent_message_id: str | None = None
+
+
+class Again(_Choice):
+    """How to answer a message again."""
+
+    continue_: Annotated[bool, Field(alias="continue")] = False
+
+
+async def send(parts: Wired, owner: Owner, body: Annotated[Send, Depends(body_of(Send))]) -> Response:
+    """Send a message and follow the answer to it."""
+    if body.conversation_id is not None:
+        checked_id(body.conversation_id)
+    at_end = "parent_message_id" not in body.model_fields_set
+    generation = await parts.chat.send(
+        owner,
+        body.message,
+        body.choice(),
+        conversation_id=body.conversation_id,
+        parent=AtEnd() if at_end else body.parent_message_id,
+    )
+    return EventStream(parts.engine.follow_begun(owner, generation), parts.streams)
+
+
+async def answer_again(
+    parts: Wired, owner: Owner, message_id: PathId, body: Annotated[Again, Depends(body_of(Again))]
+) -> Response:
+    """Answer a user's message once more and follow that answer."""
+    if body.continue_:
+        raise Invalid("Continuing an answer is not available yet; answer the message again instead.")
+    generation = await parts.chat.answer_again(owner, message_id, body.choice())
+    return EventStream(parts.engine.follow_begun(owner, generation), parts.streams)
+
+
+async def get_generation(parts: Wired, owner: Owner, generation_id: PathId) -> shapes.Generation:
+    """Where a generation stands."""
+    return shapes.generation(await parts.store.generations.get(owner, generation_id))
+
+
+async def follow(
+    parts: Wired,
+    owner: Owner,
+    generation_id: PathId,
+    after: Annotated[str, Query()] = "0",
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The events after a cursor, while it runs or after it ended; 204 at the end."""
+    if parts.streams.closing:
+        raise ShuttingDown(retry_after=5)
+    follower = await parts.engine.follow(owner, generation_id, _cursor(last_event_id or after))
+    return EventStream(follower, parts.streams) if follower else Response(status_code=204)
+
+
+async def stop(parts: Wired, owner: Owner, generation_id: PathId) -> Response:
+    """Stop it; the text so far is kept. 202 where it ran, 200 where it had ended."""
+    generation = await parts.chat.stop(owner, generation_id)
+    body = shapes.generation(generation).model_dump_json()
+    return Response(body, 202 if generation.status is Status.STREAMING else 200, media_type="application/json")
+
+
+def _cursor(text: str) -> int:
+    """A cursor is a number in ASCII digits. Raises `InvalidCursor`."""
+    if not (text.isascii() and text.isdigit() and len(text) <= _CURSOR_DIGITS):
+        raise InvalidCursor
+    return int(text)

@@ -1,0 +1,163 @@
+"""Messages: the tree of a conversation, read along one branch."""
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, RowMapping, Select, bindparam, insert, literal, select
+
+from holdfast.domain import Generation, Kind, Message, OwnerId, Role, Status, Turn, Usage, now
+from holdfast.errors import NotFound
+from holdfast.events import STARTED
+from holdfast.store import conversations as conversations_
+from holdfast.store import rows
+from holdfast.store.database import Noun, reading
+from holdfast.store.schema import conversations, generations, messages, pieces
+
+
+def _branch(*columns: Any) -> Select[Any]:
+    """The messages from the root to the parameter `end`."""
+    step = (
+        select(messages.c.id, messages.c.parent_id, literal(0).label("depth"))
+        .join(conversations, conversations.c.id == messages.c.conversation_id)
+        .where(messages.c.id == bindparam("end"), conversations.c.owner_id == bindparam("owner"))
+    )
+    path = step.cte("path", recursive=True)
+    path = path.union_all(
+        select(messages.c.id, messages.c.parent_id, path.c.depth + 1).where(messages.c.id == path.c.parent_id)
+    )
+    return select(*columns).join(path, path.c.id == messages.c.id).order_by(path.c.depth.desc())
+
+
+_GET: Final = (
+    select(messages)
+    .join(conversations, conversations.c.id == messages.c.conversation_id)
+    .where(conversations.c.owner_id == bindparam("owner"), messages.c.id == bindparam("message_id"))
+)
+_BRANCH: Final = _branch(messages)
+_TURNS: Final = _branch(messages.c.role, messages.c.content, messages.c.status)
+_ADD: Final = insert(messages)
+_RUNS: Final = (
+    select(generations)
+    .where(generations.c.conversation_id == bindparam("conversation_id"))
+    .order_by(generations.c.number)
+)
+_TREE: Final = (
+    select(messages.c.id, messages.c.parent_id)
+    .where(messages.c.conversation_id == bindparam("conversation_id"))
+    .order_by(messages.c.number)
+)
+_LOG: Final = (
+    select(pieces.c.seq, pieces.c.kind, pieces.c.text)
+    .where(pieces.c.generation_id == bindparam("generation_id"))
+    .order_by(pieces.c.seq)
+)
+
+
+class Messages(Noun):
+    """What was said."""
+
+    @reading
+    def get(self, connection: Connection, owner: OwnerId, message_id: str) -> Message:
+        """One message. Raises `NotFound`."""
+        return _messages(connection, [get_row(connection, owner, message_id)])[0]
+
+    @reading
+    def list(self, connection: Connection, owner: OwnerId, conversation_id: str) -> Sequence[Message]:
+        """The current branch, root first. Raises `NotFound`."""
+        conversation = conversations_.get(connection, owner, conversation_id)
+        values = {"owner": owner, "end": conversation.current_message_id}
+        return _messages(connection, connection.execute(_BRANCH, values).mappings().all())
+
+    @reading
+    def list_turns(self, connection: Connection, owner: OwnerId, message_id: str) -> Sequence[Turn]:
+        """What was said up to a message, root first; nothing where it was deleted."""
+        found = connection.execute(_TURNS, {"owner": owner, "end": message_id})
+        return [Turn(Role(role), content, Status(status)) for role, content, status in found]
+
+
+def get_row(connection: Connection, owner: OwnerId, message_id: str) -> RowMapping:
+    """A row of `messages`. Raises `NotFound`."""
+    row = connection.execute(_GET, {"owner": owner, "message_id": message_id}).mappings().first()
+    if row is None:
+        raise NotFound
+    return row
+
+
+def add(connection: Connection, conversation_id: str, new: Iterable[tuple[str, str | None, Role, str]]) -> None:
+    """Insert messages, given as (id, parent's id, role, text); an assistant's as one that is being written."""
+    at = now()
+    connection.execute(
+        _ADD,
+        [
+            {
+                "id": message_id,
+                "conversation_id": conversation_id,
+                "parent_id": parent_id,
+                "role": role,
+                "content": content,
+                "status": Status.COMPLETE if role is Role.USER else Status.STREAMING,
+                "created_at": at,
+            }
+            for message_id, parent_id, role, content in new
+        ],
+    )
+
+
+def _messages(connection: Connection, found: Sequence[RowMapping]) -> list[Message]:
+    """Rows of one conversation with what belongs to them: their runs, their siblings, the text under way."""
+    if not found:
+        return []
+    conversation_id = found[0]["conversation_id"]
+    runs = _runs(connection, conversation_id)
+    siblings = _siblings(connection, conversation_id)
+    built = []
+    for row in found:
+        text = {Kind.CONTENT: row["content"], Kind.REASONING: row["reasoning"]}
+        own = runs[row["id"]]
+        last = own[-1] if own else None
+        if last and last.status is Status.STREAMING:
+            last, text = _under_way(connection, last, text)
+        built.append(
+            Message(
+                id=row["id"],
+                conversation_id=conversation_id,
+                parent_id=row["parent_id"],
+                role=Role(row["role"]),
+                content=text[Kind.CONTENT],
+                reasoning=text[Kind.REASONING],
+                status=Status(row["status"]),
+                created_at=row["created_at"],
+                generation=last,
+                usage=rows.sum_usage(own) if own else Usage(),
+                siblings=tuple(siblings[row["parent_id"]]),
+            )
+        )
+    return built
+
+
+def _runs(connection: Connection, conversation_id: str) -> dict[str, list[Generation]]:
+    runs: dict[str, list[Generation]] = defaultdict(list)
+    for row in connection.execute(_RUNS, {"conversation_id": conversation_id}).mappings():
+        runs[row["message_id"]].append(rows.generation(row))
+    return runs
+
+
+def _siblings(connection: Connection, conversation_id: str) -> dict[str | None, list[str]]:
+    children: dict[str | None, list[str]] = defaultdict(list)
+    for message_id, parent_id in connection.execute(_TREE, {"conversation_id": conversation_id}):
+        children[parent_id].append(message_id)
+    return children
+
+
+def _under_way(
+    connection: Connection, generation: Generation, text: dict[Kind, str]
+) -> tuple[Generation, dict[Kind, str]]:
+    """A running generation with the seq that is stored so far, and the message's text up to it."""
+    parts: dict[Kind, list[str]] = {kind: [before] for kind, before in text.items()}
+    seq = STARTED
+    for row in connection.execute(_LOG, {"generation_id": generation.id}):
+        seq = row.seq
+        parts[Kind(row.kind)].append(row.text)
+    return dataclasses.replace(generation, seq=seq), {kind: "".join(texts) for kind, texts in parts.items()}

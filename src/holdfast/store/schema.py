@@ -1,0 +1,132 @@
+"""The tables. What a row means is said in `domain`; the migrations bring a database to this shape.
+
+`number` columns give the order in which rows came, which no clock can disturb.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+_Number = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts up by itself only for INTEGER.
+
+owners = Table(
+    "owners",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("owner_id", Text, ForeignKey("owners.id", ondelete="CASCADE"), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("title_source", Text, nullable=False),
+    Column("title_revision", Integer, nullable=False, server_default="0"),
+    Column("current_message_id", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Index("ix_conversations_owner_id_updated_at", "owner_id", "updated_at", "number"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("conversation_id", Text, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column("parent_id", Text, ForeignKey("messages.id")),
+    Column("role", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("reasoning", Text, nullable=False, server_default=""),
+    Column("status", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_messages_conversation_id", "conversation_id", "number"),
+    Index("ix_messages_parent_id", "parent_id"),
+)
+
+generations = Table(
+    "generations",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("owner_id", Text, ForeignKey("owners.id", ondelete="CASCADE"), nullable=False),
+    Column("conversation_id", Text, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column("user_message_id", Text, ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
+    Column("message_id", Text, ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
+    Column("client_message_id", Text),
+    Column("request_digest", LargeBinary),
+    Column("status", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("preset_id", SmallInteger),
+    Column("seq", BigInteger, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("reasoning_offset", BigInteger, nullable=False),
+    Column("spans", LargeBinary, nullable=False),
+    Column("model_id_used", Text),
+    Column("provider", Text),
+    Column("upstream_id", Text),
+    Column("finish_reason", Text),
+    Column("prompt_tokens", BigInteger),
+    Column("completion_tokens", BigInteger),
+    Column("reasoning_tokens", BigInteger),
+    Column("cached_tokens", BigInteger),
+    Column("cost", BigInteger),
+    Column("first_token_ms", BigInteger),
+    Column("duration_ms", BigInteger),
+    Column("left_out", Integer),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("error_retryable", Boolean),
+    Column("created_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Index(
+        "uq_generations_owner_id_client_message_id",
+        "owner_id",
+        "client_message_id",
+        unique=True,
+        sqlite_where=text("client_message_id IS NOT NULL"),
+        postgresql_where=text("client_message_id IS NOT NULL"),
+    ),
+    Index("ix_generations_conversation_id", "conversation_id"),
+    Index("ix_generations_message_id", "message_id"),
+    Index("ix_generations_user_message_id", "user_message_id"),
+    Index(
+        "ix_generations_streaming",
+        "conversation_id",
+        sqlite_where=text("status = 'streaming'"),
+        postgresql_where=text("status = 'streaming'"),
+    ),
+)
+
+pieces = Table(
+    "pieces",
+    metadata,
+    Column("generation_id", Text, ForeignKey("generations.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", SmallInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    sqlite_with_rowid=False,
+)

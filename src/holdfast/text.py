@@ -1,0 +1,81 @@
+"""The one canonical form of text, and its limits: once on the way in, before both storing and publishing.
+
+What people type loses its control characters for visible symbols. What a provider sends is kept as it came,
+but for NUL and lone surrogates, which no database and no UTF-8 can hold.
+"""
+
+import unicodedata
+
+from holdfast.errors import EmptyMessage, TooLarge
+
+MESSAGE_LIMIT = 256 * 1024
+"""Bytes of UTF-8 in one message."""
+
+TITLE_LIMIT = 80
+"""Characters, as people count them, in a title."""
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+_C0_SYMBOLS = 0x2400  # The block "Control Pictures" mirrors C0 from here.
+_VISIBLE = (
+    {code: chr(_C0_SYMBOLS + code) for code in range(0x20) if chr(code) not in "\t\n"}
+    | dict.fromkeys((0x00, *range(0x80, 0xA0)), REPLACEMENT)
+    | {0x7F: "\N{SYMBOL FOR DELETE}"}
+)
+_BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BLANK_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+_ZERO_WIDTH_JOINER = "\u200d"
+
+
+def without_surrogates(text: str) -> str:
+    """Join surrogate pairs and replace lone ones, which JSON can spell and UTF-8 cannot."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def canonical(text: str) -> str:
+    """What a person typed, as it is stored, sent and shown: line ends are LF, controls are visible symbols."""
+    text = without_surrogates(text).replace("\r\n", "\n").replace("\r", "\n")
+    return text.translate(_VISIBLE)
+
+
+def message(text: str) -> str:
+    """A message in canonical form. Raises `EmptyMessage` and `TooLarge`."""
+    text = canonical(text)
+    if all(unicodedata.category(character) in _BLANK_CATEGORIES for character in text):
+        raise EmptyMessage
+    size = len(text.encode())
+    if size > MESSAGE_LIMIT:
+        raise TooLarge(f"The message has {size} bytes; at most {MESSAGE_LIMIT} are taken. Shorten it or split it.")
+    return text
+
+
+def title(text: str) -> str:
+    """A title in canonical form: one line, no controls, no direction overrides, at most `TITLE_LIMIT` characters."""
+    text = "".join(
+        character
+        for character in without_surrogates(text).replace("\n", " ").replace("\r", " ").replace("\t", " ")
+        if character not in _BIDI_CONTROLS and unicodedata.category(character) not in {"Cc", "Zl", "Zp", "Co", "Cs"}
+    )
+    return _cut(" ".join(text.split()), TITLE_LIMIT)
+
+
+def _cut(text: str, limit: int) -> str:
+    """The first `limit` code points, fewer where that would cut a character as people see it in two."""
+    if len(text) <= limit:
+        return text
+    end = limit
+    while end and _continues(text, end):
+        end -= 1
+    return text[: end or limit].rstrip()
+
+
+def _continues(text: str, at: int) -> bool:
+    """Whether the code point at `at` belongs to the character before it."""
+    character = text[at]
+    if unicodedata.combining(character) or character == _ZERO_WIDTH_JOINER or text[at - 1] == _ZERO_WIDTH_JOINER:
+        return True
+    if "\ufe00" <= character <= "\ufe0f" or "\U0001f3fb" <= character <= "\U0001f3ff":
+        return True  # Variation selectors and skin tones.
+    return "\U0001f1e6" <= character <= "\U0001f1ff"  # Flags are pairs: never begin at one.

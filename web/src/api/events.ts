@@ -1,0 +1,48 @@
+// One frame of the stream, parsed into an event; null for whatever this page does not know.
+
+import { fields, parseMetadata, text, type Fields, type StreamEvent } from './schema';
+import type { Frame } from './sse';
+
+function parseJson(data: string): Fields {
+  try {
+    return fields(JSON.parse(data));
+  } catch {
+    return {};
+  }
+}
+
+/** The event, or null: an unknown type, a frame without a cursor, something malformed. Newer servers may say more than we know. */
+export function parseEvent(frame: Frame): StreamEvent | null {
+  const raw = parseJson(frame.data);
+  const head = {
+    seq: Number(frame.id),
+    conversation_id: text(raw['conversation_id']),
+    generation_id: text(raw['generation_id']),
+  };
+  if (!/^[0-9]+$/.test(frame.id) || !head.conversation_id || !head.generation_id) return null;
+  switch (raw['type']) {
+    case 'started': {
+      const ids = { user_message_id: text(raw['user_message_id']), message_id: text(raw['message_id']) };
+      if (!ids.message_id) return null;
+      const offset = typeof raw['offset'] === 'number' ? raw['offset'] : 0;
+      return { ...head, type: 'started', ...ids, model: text(raw['model']) || null, offset };
+    }
+    case 'content':
+    case 'reasoning':
+      return { ...head, type: raw['type'], content: text(raw['content']) };
+    case 'metadata':
+      return { ...head, type: 'metadata', metadata: parseMetadata(raw['metadata']) };
+    case 'done':
+      return { ...head, type: 'done', status: raw['status'] === 'stopped' ? 'stopped' : 'complete' };
+    case 'error': {
+      const error = { code: text(raw['code']) || 'internal', message: text(raw['error']), retryable: raw['retryable'] === true };
+      return { ...head, type: 'error', status: raw['status'] === 'interrupted' ? 'interrupted' : 'failed', error };
+    }
+    default:
+      return null;
+  }
+}
+
+export function isTerminal(event: StreamEvent): boolean {
+  return event.type === 'done' || event.type === 'error';
+}

@@ -1,0 +1,216 @@
+// What the server sends, parsed and not trusted: missing fields get their neutral value, unknown ones and unknown events are left out.
+
+type Status = 'streaming' | 'complete' | 'stopped' | 'failed' | 'interrupted';
+
+export interface Failure {
+  code: string;
+  message: string;
+  retryable: boolean;
+}
+
+/** What is known about the run that wrote an answer; unknown is null. */
+export interface Metadata {
+  model: string | null;
+  model_id_used: string | null;
+  provider: string | null;
+  prompt_tokens: number | null;
+  completion_tokens: number | null;
+  reasoning_tokens: number | null;
+  cached_tokens: number | null;
+  cost: string | null;
+  finish_reason: string | null;
+  first_token_ms: number | null;
+  duration_ms: number | null;
+}
+
+export interface Message extends Metadata {
+  id: string;
+  conversation_id: string;
+  parent_id: string | null;
+  role: 'user' | 'assistant';
+  content: string;
+  reasoning: string;
+  /** How long the model reasoned, where somebody measured it. */
+  reasoning_ms: number | null;
+  status: Status;
+  created_at: string;
+  generation_id: string | null;
+  /** The cursor that `content` and `reasoning` cover; 0 before the first frame. */
+  seq: number;
+  /** Every message with the same parent, this one included, in order. */
+  siblings: readonly string[];
+  error: Failure | null;
+}
+
+interface FrameHead {
+  seq: number;
+  conversation_id: string;
+  generation_id: string;
+}
+
+export type StreamEvent = FrameHead &
+  (
+    | { type: 'started'; user_message_id: string; message_id: string; model: string | null; offset: number }
+    | { type: 'content' | 'reasoning'; content: string }
+    | { type: 'metadata'; metadata: Metadata }
+    | { type: 'done'; status: 'complete' | 'stopped' }
+    | { type: 'error'; status: 'interrupted' | 'failed'; error: Failure }
+  );
+
+export interface ConversationItem {
+  id: string;
+  title: string;
+  title_source: string;
+  created_at: string;
+  updated_at: string;
+  running: boolean;
+}
+
+export interface Session {
+  kind: string;
+  name: string;
+  demo: boolean;
+  version: string;
+}
+
+export interface Preset {
+  id: number;
+  name: string;
+  model_id: string;
+}
+
+export interface Model {
+  id: string;
+  name: string;
+  context_length: number | null;
+  prompt_price: string | null;
+  completion_price: string | null;
+  free: boolean;
+  input_modalities: readonly string[];
+}
+
+export type Fields = Record<string, unknown>;
+
+export function fields(value: unknown): Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
+}
+
+export function text(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function maybeText(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}
+
+function maybeNumber(value: unknown): number | null {
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
+
+function items<T>(value: unknown, parse: (item: Fields) => T | null): T[] {
+  const list: unknown = fields(value)['items'];
+  if (!Array.isArray(list)) return [];
+  return list.map((item) => parse(fields(item))).filter((item) => item !== null);
+}
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
+}
+
+export function parseFailure(value: unknown): Failure | null {
+  const raw = fields(value);
+  if (!text(raw['code'])) return null;
+  return { code: text(raw['code']), message: text(raw['message']), retryable: raw['retryable'] === true };
+}
+
+export function parseMetadata(value: unknown): Metadata {
+  const raw = fields(value);
+  return {
+    model: maybeText(raw['model']),
+    model_id_used: maybeText(raw['model_id_used']),
+    provider: maybeText(raw['provider']),
+    prompt_tokens: maybeNumber(raw['prompt_tokens']),
+    completion_tokens: maybeNumber(raw['completion_tokens']),
+    reasoning_tokens: maybeNumber(raw['reasoning_tokens']),
+    cached_tokens: maybeNumber(raw['cached_tokens']),
+    cost: maybeText(raw['cost']),
+    finish_reason: maybeText(raw['finish_reason']),
+    first_token_ms: maybeNumber(raw['first_token_ms']),
+    duration_ms: maybeNumber(raw['duration_ms']),
+  };
+}
+
+const STATUSES: readonly string[] = ['streaming', 'complete', 'stopped', 'failed', 'interrupted'];
+
+export function parseMessage(value: unknown): Message | null {
+  const raw = fields(value);
+  const id = text(raw['id']);
+  if (!id || (raw['role'] !== 'user' && raw['role'] !== 'assistant')) return null;
+  const siblings = texts(raw['siblings']);
+  return {
+    ...parseMetadata(raw),
+    id,
+    conversation_id: text(raw['conversation_id']),
+    parent_id: maybeText(raw['parent_id']),
+    role: raw['role'],
+    content: text(raw['content']),
+    reasoning: text(raw['reasoning']),
+    reasoning_ms: maybeNumber(raw['reasoning_ms']),
+    status: (STATUSES.includes(text(raw['status'])) ? raw['status'] : 'complete') as Status,
+    created_at: text(raw['created_at']),
+    generation_id: maybeText(raw['generation_id']),
+    seq: maybeNumber(raw['seq']) ?? 0,
+    siblings: siblings.includes(id) ? siblings : [id],
+    error: parseFailure(raw['error']),
+  };
+}
+
+export function parseMessages(value: unknown): Message[] {
+  return items(value, parseMessage);
+}
+
+export function parseConversation(value: unknown): ConversationItem | null {
+  const raw = fields(value);
+  if (!text(raw['id'])) return null;
+  return {
+    id: text(raw['id']),
+    title: text(raw['title']),
+    title_source: text(raw['title_source']),
+    created_at: text(raw['created_at']),
+    updated_at: text(raw['updated_at']),
+    running: raw['running'] === true,
+  };
+}
+
+export function parseConversations(value: unknown): { items: ConversationItem[]; next_cursor: string | null } {
+  return { items: items(value, parseConversation), next_cursor: maybeText(fields(value)['next_cursor']) };
+}
+
+export function parseSession(value: unknown): Session {
+  const raw = fields(value);
+  return { kind: text(raw['kind']), name: text(raw['name']), demo: raw['demo'] === true, version: text(raw['version']) };
+}
+
+export function parsePresets(value: unknown): { items: Preset[]; default_preset_id: number | null } {
+  const presets = items(value, (raw) => {
+    const id = maybeNumber(raw['id']);
+    return id === null ? null : { id, name: text(raw['name']), model_id: text(raw['model_id']) };
+  });
+  return { items: presets, default_preset_id: maybeNumber(fields(value)['default_preset_id']) };
+}
+
+export function parseModels(value: unknown): Model[] {
+  return items(value, (raw) => {
+    const id = text(raw['id']);
+    if (!id) return null;
+    return {
+      id,
+      name: text(raw['name']) || id,
+      context_length: maybeNumber(raw['context_length']),
+      prompt_price: maybeText(raw['prompt_price']),
+      completion_price: maybeText(raw['completion_price']),
+      free: raw['free'] === true,
+      input_modalities: texts(raw['input_modalities']),
+    };
+  });
+}

@@ -1,0 +1,11 @@
+// Start the page.
+
+import { mount } from 'svelte';
+import '../css/tokens.css';
+import '../css/base.css';
+import { language } from './lib/lang';
+import App from './view/App.svelte';
+
+document.documentElement.lang = language;
+const target = document.getElementById('app');
+if (target) mount(App, { target });

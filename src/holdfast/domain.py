@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum, StrEnum
-from typing import Any, NewType
+from typing import Any, NamedTuple, NewType
 
 OwnerId = NewType("OwnerId", str)
 
@@ -76,9 +76,8 @@ class Kind(IntEnum):
     REASONING = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Text as the provider sent it, of one kind."""
+class Piece(NamedTuple):
+    """Text as the provider sent it, of one kind. A tuple, for there is one for every token."""
 
     kind: Kind
     text: str

@@ -12,7 +12,7 @@ from typing import Final
 import structlog
 
 from holdfast.bus import Bus
-from holdfast.domain import CompletionRequest, Generation, Kind, Outcome, OwnerId, Piece, Status
+from holdfast.domain import CompletionRequest, Generation, Outcome, OwnerId, Status
 from holdfast.errors import (
     Busy,
     EmptyAnswer,
@@ -35,6 +35,9 @@ from holdfast.store import Store
 
 _GRANULARITY: Final = 0.02
 """The silence limit is renewed at most once in this share of it: exact enough, and nearly free."""
+
+_BACKLOG: Final = 512
+"""Pieces of one generation that may wait to be stored before its provider is read on, so that memory is bounded."""
 
 _RETRY_SETTLE: Final = 5.0
 _log = structlog.get_logger(__name__)
@@ -161,30 +164,25 @@ class Engine:
 
     async def _read(self, live: Live, completion: Completion, silence: asyncio.Timeout) -> None:
         """Everything the provider sends, into the log. Raises `EmptyAnswer`, `TooLong` and the provider's errors."""
-        loop = asyncio.get_running_loop()
-        renewed = 0.0
-        answered = False
+        time = asyncio.get_running_loop().time
+        idle = self._limits.idle
+        renew = 0.0
         await self._identify(live, completion)
         async for pieces in completion:
             if not pieces:
                 continue
-            now = loop.time()
-            if live.first_token is None:
-                live.first_token = now
-            if now - renewed > self._limits.idle * _GRANULARITY:
-                renewed = now
-                silence.reschedule(now + self._limits.idle)
-            answered = answered or any(piece.kind is Kind.CONTENT for piece in pieces)
-            self._append(live, pieces)
-            await self._log.keep_up(live)
-        if not answered:
+            now = time()
+            if now > renew:
+                live.first_token = live.first_token or now
+                silence.reschedule(now + idle)
+                renew = now + idle * _GRANULARITY
+            self._log.append(live, pieces)
+            if live.size > self._limits.size:
+                raise TooLong
+            if live.seq - live.channel.seq > _BACKLOG:
+                await self._log.flush(live)
+        if not live.answered:
             raise EmptyAnswer
-
-    def _append(self, live: Live, pieces: list[Piece]) -> None:
-        live.size += sum(len(piece.text) for piece in pieces)
-        if live.size > self._limits.size:
-            raise TooLong
-        self._log.append(live, pieces)
 
     async def _identify(self, live: Live, completion: Completion) -> None:
         """Store the provider's id before the first token: after a crash it is the only handle on the cost."""

@@ -14,7 +14,10 @@ Ending = tuple[Status, Failure | None]
 
 @dataclass(slots=True, eq=False)
 class Live:
-    """The state of one run. `seq` counts what was appended, `channel.seq` what is stored and published of it."""
+    """The state of one run. `seq` counts what was appended, `channel.seq` what is stored and published of it.
+
+    `size` is in code points; `answered`: there was content, not only reasoning.
+    """
 
     generation: Generation
     channel: Channel
@@ -22,6 +25,7 @@ class Live:
     accepted: float
     seq: int = STARTED
     size: int = 0
+    answered: bool = False
     first_token: float | None = None
     ending: Ending | None = None
     lost: HoldfastError | None = None

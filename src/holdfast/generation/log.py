@@ -9,16 +9,13 @@ from typing import Final
 
 import structlog
 
-from holdfast.domain import Piece, Status
+from holdfast.domain import Kind, Piece, Status
 from holdfast.errors import StorageBusy, StorageError
 from holdfast.generation.live import Live
 from holdfast.store.generations import Generations, PieceRow
 
 _PIECE_LIMIT: Final = 32 * 1024
 """Code points in one stored piece."""
-
-_BACKLOG: Final = 512
-"""Pieces of one generation that may wait to be stored before its provider is read on."""
 
 _BUSY_ATTEMPTS: Final = 12
 _log = structlog.get_logger(__name__)
@@ -43,18 +40,15 @@ class Log:
 
     def append(self, live: Live, pieces: list[Piece]) -> None:
         """Queue pieces for storing. They are published in this order once they are stored."""
-        generation_id = live.generation.id
-        for kind, text in ((piece.kind, part) for piece in pieces for part in _parts(piece.text)):
-            live.seq += 1
-            self._rows.append((generation_id, live.seq, int(kind), text))
-            self._frames.append((live, live.seq, live.frames.text(live.seq, kind, text)))
+        for kind, text in pieces:
+            live.size += len(text)
+            live.answered = live.answered or kind is Kind.CONTENT
+            for part in (text,) if len(text) <= _PIECE_LIMIT else _parts(text):
+                live.seq += 1
+                self._rows.append((live.generation.id, live.seq, kind, part))
+                self._frames.append((live, live.seq, live.frames.text(live.seq, kind, part)))
         if self._timer is None:
             self._timer = self._loop.call_at(self._written + self._window, self._wake.set)
-
-    async def keep_up(self, live: Live) -> None:
-        """Wait where a generation is far ahead of the disk, so that memory stays bounded."""
-        if live.seq - live.channel.seq > _BACKLOG:
-            await self.flush(live)
 
     async def flush(self, live: Live) -> None:
         """Wait until all that was appended is stored and published. Raises `StorageError` where it cannot be."""
@@ -109,6 +103,4 @@ class Log:
 
 
 def _parts(text: str) -> list[str]:
-    if len(text) <= _PIECE_LIMIT:
-        return [text]
     return [text[start : start + _PIECE_LIMIT] for start in range(0, len(text), _PIECE_LIMIT)]

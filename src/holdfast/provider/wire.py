@@ -13,6 +13,9 @@ import msgspec
 
 from holdfast.domain import Usage, picodollars
 
+_MAX_DIGITS = 40
+"""Longer integers are no figure of any kind, and reading them takes quadratic time."""
+
 _MAX_TOKENS = 10**12
 """More tokens than that are a lie, and would not fit everywhere they are kept."""
 
@@ -50,7 +53,22 @@ class Chunk(msgspec.Struct, gc=False):
     error: Any = None
 
 
-strictly = msgspec.json.Decoder(Chunk, float_hook=Decimal).decode
+def _exact(digits: str) -> Decimal | None:
+    try:
+        return Decimal(digits)
+    except ArithmeticError:  # an exponent past what a Decimal holds
+        return None
+
+
+def _integer(digits: str) -> int | None:
+    return int(digits) if len(digits) <= _MAX_DIGITS else None
+
+
+def _nothing(_constant: str) -> None:
+    """Stand in for NaN and Infinity, which some servers send as log probabilities."""
+
+
+strictly = msgspec.json.Decoder(Chunk, float_hook=_exact).decode
 """Read a chunk in 1 µs, or raise `msgspec.MsgspecError` or `RecursionError`. Never yields a lone surrogate."""
 
 
@@ -62,10 +80,9 @@ def plain(text: str | bytes) -> Any:
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_nothing)
-    except (RecursionError, ArithmeticError) as hostile:  # depth; an exponent past what Decimal holds
-        msg = "JSON that is not meant to be read"
-        raise ValueError(msg) from hostile
+        return json.loads(text, parse_float=_exact, parse_int=_integer, parse_constant=_nothing)
+    except RecursionError as hostile:
+        raise ValueError("JSON that is nested too deeply to be meant") from hostile
 
 
 def loosely(text: str | bytes) -> Chunk | None:
@@ -160,10 +177,6 @@ def _member(body: dict[str, Any], name: str, key: str) -> object:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _nothing(_constant: str) -> None:
-    """Stand in for NaN and Infinity, which some servers send as log probabilities."""
 
 
 def whole(text: str) -> str:

@@ -6,8 +6,9 @@ held while something else is waited for.
 """
 
 import functools
+import sqlite3
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 from sqlalchemy import Connection
 
@@ -30,6 +31,11 @@ class Database(Protocol):
 
     async def aclose(self) -> None:
         """Let go of all connections."""
+
+
+def raw(connection: Connection) -> sqlite3.Connection:
+    """SQLite's own connection, for what would cost more than it does on the way through SQLAlchemy."""
+    return cast(sqlite3.Connection, connection.connection.driver_connection)
 
 
 class Noun:

@@ -21,6 +21,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from holdfast.errors import StorageBusy, StorageError, StorageFull
+from holdfast.store.database import raw
 
 R = TypeVar("R")
 
@@ -93,14 +94,14 @@ class SQLite:
                 self._inline.exec_driver_sql("PRAGMA busy_timeout=0")
                 self._inline.exec_driver_sql("PRAGMA wal_autocheckpoint=0")
                 self._inline.exec_driver_sql("PRAGMA synchronous=NORMAL")
-            raw = _raw(self._inline)
-            raw.execute("BEGIN IMMEDIATE")
+            driver = raw(self._inline)
+            driver.execute("BEGIN IMMEDIATE")
             try:
                 result = work(self._inline)
-                raw.execute("COMMIT")
+                driver.execute("COMMIT")
             except BaseException:
-                if raw.in_transaction:
-                    raw.execute("ROLLBACK")
+                if driver.in_transaction:
+                    driver.execute("ROLLBACK")
                 raise
         except (DBAPIError, sqlite3.Error) as error:
             raise _translated(error) from error
@@ -170,25 +171,20 @@ class SQLite:
 
 def _commit(connection: Connection, batch: Sequence[_Job], *, full: bool) -> None:
     """One transaction around the batch, each job in a savepoint so that one's failure is its own."""
-    raw = _raw(connection)
-    raw.execute("PRAGMA synchronous=FULL" if full else "PRAGMA synchronous=NORMAL")
-    raw.execute("BEGIN IMMEDIATE")
+    driver = raw(connection)
+    driver.execute("PRAGMA synchronous=FULL" if full else "PRAGMA synchronous=NORMAL")
+    driver.execute("BEGIN IMMEDIATE")
     for job in batch:
-        raw.execute("SAVEPOINT job")
+        driver.execute("SAVEPOINT job")
         try:
             job.result = job.work(connection)
         except Exception as error:  # Whatever a job raises belongs to whoever sent it.
-            if not raw.in_transaction:
+            if not driver.in_transaction:
                 raise  # SQLite gave up the whole transaction, so nothing of the batch holds.
-            raw.execute("ROLLBACK TO job")
-            job.error = _translated(error) if isinstance(error, DBAPIError) else error
-        raw.execute("RELEASE job")
-    raw.execute("COMMIT")
-
-
-def _raw(connection: Connection) -> sqlite3.Connection:
-    """The driver's own connection, for what would cost more than it does on the way through SQLAlchemy."""
-    return cast(sqlite3.Connection, connection.connection.driver_connection)
+            driver.execute("ROLLBACK TO job")
+            job.error = _translated(error) if isinstance(error, DBAPIError | sqlite3.Error) else error
+        driver.execute("RELEASE job")
+    driver.execute("COMMIT")
 
 
 def _discard(connection: Connection | None) -> None:
@@ -210,11 +206,11 @@ def _engine(path: Path) -> Engine:
     )
 
     @event.listens_for(engine, "connect")
-    def _set_up(raw: sqlite3.Connection, _record: object) -> None:
-        raw.execute("PRAGMA journal_mode=WAL")
-        raw.execute("PRAGMA synchronous=FULL")
-        raw.execute("PRAGMA foreign_keys=ON")
-        raw.execute("PRAGMA temp_store=MEMORY")
+    def _set_up(driver: sqlite3.Connection, _record: object) -> None:
+        driver.execute("PRAGMA journal_mode=WAL")
+        driver.execute("PRAGMA synchronous=FULL")
+        driver.execute("PRAGMA foreign_keys=ON")
+        driver.execute("PRAGMA temp_store=MEMORY")
 
     return engine
 

@@ -38,6 +38,8 @@ const EXTRA = [
   '```js\nconst a = 1;\n\n\nconst b = `${a}`;\n```\n\n~~~\nx\n~~~\n- ```py\n  print(1)\n  ```\n',
   '```\nopen, never closed\n\n# not a heading\n',
   '> a\nlazy\n> b\n\nc\n===\nd\n---\n***\n---\n',
+  'abc\n```x`y\nz',
+  'intro\n\n[foo]: /url\n"title\nmore\nend"\n\n[foo]',
   'nul \0 and \u2028 and \u0085 here\n\n\u{1F600} pair\n\n| a |\n|---|\n\0\n',
   '    code\n\n    more\n\ntext\n    not code\n\t- tab',
   'https://example.org/a_b_c and ~~gone~~ **bold *nested* text**\n\n![alt *x*](https://example.org/i.png)\n',

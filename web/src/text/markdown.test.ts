@@ -82,6 +82,10 @@ describe('Markdown', () => {
     expect([...container.querySelectorAll('a')].map((link) => link.textContent)).toEqual(['https://e.org/a']);
   });
 
+  test('HTML is text, and Markdown inside it still counts', () => {
+    expect(render('<div>*a*</div>').querySelector('p em')?.textContent).toBe('a');
+  });
+
   test('headings stay below those of the page', () => {
     expect(render('# One\n\n## Two\n\n###### Six').querySelectorAll('h1, h2')).toHaveLength(0);
   });

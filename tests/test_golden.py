@@ -47,7 +47,7 @@ def _stable(text: str) -> str:
     ids: dict[str, str] = {}
     text = re.sub(r"\b[0-9a-hjkmnp-tv-z]{26}\b", lambda found: ids.setdefault(found[0], f"id{len(ids) + 1:024d}"), text)
     text = re.sub(r'"gen-[A-Za-z0-9-]+"', '"gen-1790000000-AbC"', text)
-    text = re.sub(r'"(first_token_ms|duration_ms)":[0-9]+', r'"\1":7', text)
+    text = re.sub(r'"(first_token_ms|reasoning_ms|duration_ms)":[0-9]+', r'"\1":7', text)
     return re.sub(r'"[0-9-]{10}T[0-9:.]+Z"', '"2026-11-21T12:00:00.000Z"', text)
 
 

@@ -96,7 +96,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What is known of how an answer came about, as far as it is known. Times count from the acceptance."""
+    """What is known of how an answer came about, as far as it is known.
+
+    `first_token_ms` and `duration_ms` count from the acceptance, `reasoning_ms` from the first reasoning to the answer.
+    """
 
     model_id_used: str | None = None
     provider: str | None = None
@@ -104,6 +107,7 @@ class Outcome:
     finish_reason: str | None = None
     usage: Usage = field(default_factory=Usage)
     first_token_ms: int | None = None
+    reasoning_ms: int | None = None
     duration_ms: int | None = None
     left_out: int | None = None
     """Messages of the history that did not fit the model's window."""

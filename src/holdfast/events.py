@@ -77,6 +77,7 @@ def metadata(generation: Generation) -> dict[str, Any]:
         "finish_reason": outcome.finish_reason,
         "upstream_id": outcome.upstream_id,
         "first_token_ms": outcome.first_token_ms,
+        "reasoning_ms": outcome.reasoning_ms,
         "duration_ms": outcome.duration_ms,
         "left_out": outcome.left_out,
         "memories": [],

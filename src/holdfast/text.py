@@ -24,7 +24,12 @@ _VISIBLE = (
 )
 _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _BLANK_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+_MARK_CATEGORIES = frozenset({"Mn", "Mc", "Me"})
 _ZERO_WIDTH_JOINER = "\u200d"
+_JOINERS = frozenset({"\u200c", _ZERO_WIDTH_JOINER})
+_FLAG_LETTERS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
+_CONTINUING = (("\u1160", "\u11ff"), ("\U0001f3fb", "\U0001f3ff"), ("\U000e0020", "\U000e007f"))
+"""Hangul's vowels and finals, skin tones, tags of a region's flag."""
 
 
 def without_surrogates(text: str) -> str:
@@ -43,7 +48,7 @@ def canonical(text: str) -> str:
 def message(text: str) -> str:
     """A message in canonical form. Raises `EmptyMessage` and `TooLarge`."""
     text = canonical(text)
-    if all(unicodedata.category(character) in _BLANK_CATEGORIES for character in text):
+    if _is_blank(text):
         raise EmptyMessage
     size = len(text.encode())
     if size > MESSAGE_LIMIT:
@@ -52,13 +57,22 @@ def message(text: str) -> str:
 
 
 def title(text: str) -> str:
-    """A title in canonical form: one line, no controls, no direction overrides, at most `TITLE_LIMIT` characters."""
+    """A title in canonical form: one line, no controls, no direction overrides, at most `TITLE_LIMIT` characters.
+
+    Empty where nothing of it can be seen.
+    """
     text = "".join(
         character
         for character in without_surrogates(text).replace("\n", " ").replace("\r", " ").replace("\t", " ")
         if character not in _BIDI_CONTROLS and unicodedata.category(character) not in {"Cc", "Zl", "Zp", "Co", "Cs"}
     )
-    return _cut(" ".join(text.split()), TITLE_LIMIT)
+    text = _cut(" ".join(text.split()), TITLE_LIMIT)
+    return "" if _is_blank(text) else text
+
+
+def _is_blank(text: str) -> bool:
+    """Whether there is nothing to see."""
+    return all(unicodedata.category(character) in _BLANK_CATEGORIES for character in text)
 
 
 def _cut(text: str, limit: int) -> str:
@@ -72,10 +86,11 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _continues(text: str, at: int) -> bool:
-    """Whether the code point at `at` belongs to the character before it."""
-    character = text[at]
-    if unicodedata.combining(character) or character == _ZERO_WIDTH_JOINER or text[at - 1] == _ZERO_WIDTH_JOINER:
+    """Whether the code point at `at` belongs to the character before it: the common part of Unicode's UAX #29."""
+    before, here = text[at - 1], text[at]
+    if before == _ZERO_WIDTH_JOINER or here in _JOINERS or unicodedata.category(here) in _MARK_CATEGORIES:
         return True
-    if "\ufe00" <= character <= "\ufe0f" or "\U0001f3fb" <= character <= "\U0001f3ff":
-        return True  # Variation selectors and skin tones.
-    return "\U0001f1e6" <= character <= "\U0001f1ff"  # Flags are pairs: never begin at one.
+    if any(first <= here <= last for first, last in _CONTINUING):
+        return True
+    flags = at - len(text[:at].rstrip(_FLAG_LETTERS))
+    return here in _FLAG_LETTERS and flags % 2 == 1  # Flags are pairs.

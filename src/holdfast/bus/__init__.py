@@ -72,10 +72,12 @@ class Channel:
         return future
 
     def _drop(self) -> None:
-        """Forget the older half, so that forgetting stays cheap."""
-        kept = len(self._frames) // 2 or len(self._frames)
-        self._frames = self._frames[-kept:]
-        self._size = sum(map(len, self._frames))
+        """Forget the older half of the bytes, so that forgetting stays cheap, but never the newest frame."""
+        dropped = 0
+        while self._size > TAIL_LIMIT // 2 and dropped < len(self._frames) - 1:
+            self._size -= len(self._frames[dropped])
+            dropped += 1
+        del self._frames[:dropped]
 
 
 class Bus:

@@ -30,6 +30,7 @@ from holdfast.events import STARTED, Frames
 from holdfast.generation.follow import Follower
 from holdfast.generation.live import Ending, Live, failure
 from holdfast.generation.log import Log
+from holdfast.generation.pace import Pace
 from holdfast.provider import Completion, Provider
 from holdfast.store import Store
 
@@ -67,6 +68,7 @@ class Engine:
         self._provider = provider
         self._limits = limits
         self._log = Log(store.generations, limits.window)
+        self._pace = Pace()
         self._live: dict[str, Live] = {}
         self._closing = False
 
@@ -172,16 +174,20 @@ class Engine:
             if not pieces:
                 continue
             now = time()
+            if live.first_content is None:
+                live.note_first(pieces, now)
             if now > renew:
-                live.first_token = live.first_token or now
                 silence.reschedule(now + idle)
+                self._pace.adjust()
                 renew = now + idle * _GRANULARITY
             self._log.append(live, pieces)
             if live.size > self._limits.size:
                 raise TooLong
             if live.seq - live.channel.seq > _BACKLOG:
                 await self._log.flush(live)
-        if not live.answered:
+            if self._pace.tick:
+                await self._pace.next()
+        if live.first_content is None:
             raise EmptyAnswer
 
     async def _identify(self, live: Live, completion: Completion) -> None:
@@ -190,12 +196,12 @@ class Engine:
             await self._store.generations.identify(live.generation.id, upstream_id)
 
     def _timed(self, live: Live, outcome: Outcome) -> Outcome:
-        now = asyncio.get_running_loop().time()
-        first = live.first_token
+        thought, spoke = live.first_reasoning, live.first_content
         return dataclasses.replace(
             outcome,
-            first_token_ms=None if first is None else round((first - live.accepted) * 1000),
-            duration_ms=round((now - live.accepted) * 1000),
+            first_token_ms=_milliseconds(live.accepted, spoke if thought is None else thought),
+            reasoning_ms=_milliseconds(thought, spoke),
+            duration_ms=_milliseconds(live.accepted, asyncio.get_running_loop().time()),
         )
 
     async def _settle(self, live: Live, outcome: Outcome) -> None:
@@ -245,3 +251,7 @@ class Engine:
         if not channel.ended:
             channel.publish(channel.seq + 1, live.frames.terminal(channel.seq + 1, status, failure(error)))
             channel.end(complete=True)
+
+
+def _milliseconds(start: float | None, end: float | None) -> int | None:
+    return None if start is None or end is None else round((end - start) * 1000)

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from holdfast.bus import Channel
-from holdfast.domain import Failure, Generation, Status
+from holdfast.domain import Failure, Generation, Kind, Piece, Status
 from holdfast.errors import HoldfastError
 from holdfast.events import STARTED, Frames
 
@@ -16,7 +16,7 @@ Ending = tuple[Status, Failure | None]
 class Live:
     """The state of one run. `seq` counts what was appended, `channel.seq` what is stored and published of it.
 
-    `size` is in code points; `answered`: there was content, not only reasoning.
+    `size` is in code points, times are those of the event loop.
     """
 
     generation: Generation
@@ -25,8 +25,8 @@ class Live:
     accepted: float
     seq: int = STARTED
     size: int = 0
-    answered: bool = False
-    first_token: float | None = None
+    first_content: float | None = None
+    first_reasoning: float | None = None
     ending: Ending | None = None
     lost: HoldfastError | None = None
     task: "asyncio.Task[None] | None" = field(default=None, repr=False)
@@ -37,6 +37,14 @@ class Live:
         self.begun = True
         if self.ending:
             raise asyncio.CancelledError
+
+    def note_first(self, pieces: list[Piece], now: float) -> None:
+        """Remember when reasoning and content began."""
+        kinds = {piece.kind for piece in pieces}
+        if Kind.REASONING in kinds and self.first_reasoning is None:
+            self.first_reasoning = now
+        if Kind.CONTENT in kinds:
+            self.first_content = now
 
     def end(self, status: Status, error: HoldfastError | None = None) -> None:
         """Have it end like this, unless it is ending already: the first reason stands."""

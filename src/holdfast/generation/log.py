@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from holdfast.domain import Kind, Piece, Status
+from holdfast.domain import Piece, Status
 from holdfast.errors import StorageBusy, StorageError
 from holdfast.generation.live import Live
 from holdfast.store.generations import Generations, PieceRow
@@ -42,7 +42,6 @@ class Log:
         """Queue pieces for storing. They are published in this order once they are stored."""
         for kind, text in pieces:
             live.size += len(text)
-            live.answered = live.answered or kind is Kind.CONTENT
             for part in (text,) if len(text) <= _PIECE_LIMIT else _parts(text):
                 live.seq += 1
                 self._rows.append((live.generation.id, live.seq, kind, part))

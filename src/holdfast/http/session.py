@@ -16,9 +16,9 @@ async def list_models(parts: Wired, _owner: Owner) -> shapes.Models:
     return shapes.Models(items=[shapes.model(model) for model in await parts.catalogue.models()])
 
 
-async def list_presets(_parts: Wired, _owner: Owner) -> shapes.Presets:
+async def list_presets(parts: Wired, _owner: Owner) -> shapes.Presets:
     """The six presets."""
-    items = [shapes.preset(preset) for preset in presets.SHIPPED]
+    items = [shapes.preset(preset, await presets.model_for(preset, parts.catalogue)) for preset in presets.SHIPPED]
     return shapes.Presets(items=items, default_preset_id=presets.DEFAULT_ID)
 
 

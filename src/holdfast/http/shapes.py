@@ -65,6 +65,7 @@ class Message(BaseModel):
     finish_reason: str | None
     upstream_id: str | None
     first_token_ms: int | None
+    reasoning_ms: int | None
     duration_ms: int | None
     left_out: int | None
     error: Failure | None
@@ -120,11 +121,12 @@ class Models(BaseModel):
 
 
 class Preset(BaseModel):
-    """A way to ask."""
+    """A way to ask. `effective_model_id` answers instead of `model_id` where the provider does not offer that."""
 
     id: int
     name: str
     model_id: str
+    effective_model_id: str
     fallback_model_ids: list[str]
     system_prompt: str
     parameters: dict[str, Any]
@@ -190,6 +192,7 @@ def message(value: domain.Message) -> Message:
         finish_reason=outcome.finish_reason,
         upstream_id=outcome.upstream_id,
         first_token_ms=outcome.first_token_ms,
+        reasoning_ms=outcome.reasoning_ms,
         duration_ms=outcome.duration_ms,
         left_out=outcome.left_out,
         error=_failure(run.failure) if run else None,
@@ -235,12 +238,13 @@ def model(value: domain.Model) -> Model:
     )
 
 
-def preset(value: domain.Preset) -> Preset:
+def preset(value: domain.Preset, effective_model_id: str) -> Preset:
     """A preset as JSON."""
     return Preset(
         id=value.id,
         name=value.name,
         model_id=value.model_id,
+        effective_model_id=effective_model_id,
         fallback_model_ids=list(value.fallback_model_ids),
         system_prompt=value.system_prompt,
         parameters=value.parameters,

@@ -15,6 +15,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import httpx2
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 from httpx_aiohttp.httpx2 import AiohttpTransport
 
@@ -29,6 +30,7 @@ _KEEPALIVE_SECONDS = 4.0
 """Below the 5 s after which uvicorn (vLLM) and llama.cpp close: a request on a dying connection cannot be retried."""
 
 _READER = "holdfast.reader"
+_PROTOCOL = "holdfast.protocol"
 
 FOREIGN = (
     httpx2.HTTPError,
@@ -68,13 +70,17 @@ class Body:
         """Take over the response: closing this ends it."""
         self._response = response
         self._reader: aiohttp.StreamReader | None = response.extensions.get(_READER)
+        self._protocol: ResponseHandler | None = response.extensions.get(_PROTOCOL)
         self._chunks = response.aiter_raw()
 
     async def read(self) -> bytes:
         """Bring the bytes that have arrived or come next, b"" at the end. Raises `UpstreamProtocol` where it breaks."""
         try:
             if self._reader is not None:  # past three generators, which would cost as much as all that follows
-                return await self._reader.readany()
+                data = await self._reader.readany()
+                if self._protocol is not None and self._protocol._reading_paused:  # noqa: SLF001
+                    self._protocol.resume_reading()
+                return data
             return await anext(self._chunks, b"")
         except FOREIGN as broken:
             # aiohttp refuses to read as soon as the connection breaks; what had arrived before is still there.
@@ -104,6 +110,10 @@ class _Transport(AiohttpTransport):
         answer: aiohttp.ClientResponse = getattr(response.stream, "_aiohttp_response")  # noqa: B009  it has no type
         response.extensions[_READER] = answer.content
         if answer.connection is not None and answer.connection.protocol is not None:
+            response.extensions[_PROTOCOL] = answer.connection.protocol
+            # After each read aiohttp resumes a socket that was never paused, which parses nothing once more: 10 µs a
+            # token. Below no bytes there is nothing, so it does not; `Body.read` does it where there is a pause.
+            answer.content._low_water = 0  # noqa: SLF001
             _end_with_connection(answer.content, answer.connection.protocol.closed)
         return response
 

@@ -98,18 +98,18 @@ class Conversations(Noun):
 
     @writing()
     def choose(self, connection: Connection, owner: OwnerId, conversation_id: str, message_id: str) -> Conversation:
-        """Make the branch through a message the current one, down to its newest end.
+        """Make the branch through a message the current one, down to the newest message anywhere below it.
 
         Raises `NotFound` for the conversation and `Invalid` for a message that is not in it.
         """
         lock(connection, owner, conversation_id)
-        tree = connection.execute(_TREE, {"conversation_id": conversation_id}).all()
-        newest_child = {parent_id: child_id for child_id, parent_id in tree}
-        if message_id not in {child_id for child_id, _ in tree}:
+        below, end = {message_id}, None
+        for child_id, parent_id in connection.execute(_TREE, {"conversation_id": conversation_id}):
+            if child_id == message_id or parent_id in below:
+                below.add(child_id)
+                end = child_id  # Rows come in the order in which they were written: the last is the newest.
+        if end is None:
             raise Invalid("current_message_id is not a message of this conversation.")
-        end = message_id
-        while end in newest_child:
-            end = newest_child[end]
         connection.execute(_CHOOSE, {"owner": owner, "conversation_id": conversation_id, "end": end})
         return get(connection, owner, conversation_id)
 

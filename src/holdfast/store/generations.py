@@ -113,7 +113,8 @@ _APPEND_POSTGRESQL: Final = (
     "INSERT INTO pieces (generation_id, seq, kind, text) "
     "SELECT id, new.seq, new.kind, new.text FROM generations "
     "JOIN unnest($1::text[], $2::bigint[], $3::smallint[], $4::text[]) AS new (generation_id, seq, kind, text) "
-    "ON id = new.generation_id WHERE status = 'streaming'"
+    "ON id = new.generation_id WHERE status = 'streaming' "
+    "FOR KEY SHARE OF generations"  # Who waits for a settle looks again afterwards.
 )
 
 

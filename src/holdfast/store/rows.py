@@ -64,6 +64,7 @@ def _outcome(row: RowMapping) -> Outcome:
             cost=row["cost"],
         ),
         first_token_ms=row["first_token_ms"],
+        reasoning_ms=row["reasoning_ms"],
         duration_ms=row["duration_ms"],
         left_out=row["left_out"],
     )
@@ -83,6 +84,7 @@ def outcome_columns(outcome: Outcome) -> dict[str, Any]:
         "cached_tokens": usage.cached_tokens,
         "cost": usage.cost,
         "first_token_ms": outcome.first_token_ms,
+        "reasoning_ms": outcome.reasoning_ms,
         "duration_ms": outcome.duration_ms,
         "left_out": outcome.left_out,
     }

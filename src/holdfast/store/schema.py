@@ -95,6 +95,7 @@ generations = Table(
     Column("cached_tokens", BigInteger),
     Column("cost", BigInteger),
     Column("first_token_ms", BigInteger),
+    Column("reasoning_ms", BigInteger),
     Column("duration_ms", BigInteger),
     Column("left_out", Integer),
     Column("error_code", Text),

@@ -141,7 +141,7 @@ class SQLite:
             try:
                 connection = connection or self._engine.connect()
                 _commit(connection, batch, full=full)
-            except (DBAPIError, sqlite3.Error) as error:
+            except Exception as error:  # noqa: BLE001 - a writer that ends leaves everybody waiting for ever
                 failed = _translated(error)
                 _log.warning("storage.commit_failed", code=failed.code, error=type(error).__name__)
                 for job in batch:

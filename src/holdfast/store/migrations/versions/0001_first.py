@@ -89,6 +89,7 @@ def upgrade() -> None:
         sa.Column("cached_tokens", sa.BigInteger(), nullable=True),
         sa.Column("cost", sa.BigInteger(), nullable=True),
         sa.Column("first_token_ms", sa.BigInteger(), nullable=True),
+        sa.Column("reasoning_ms", sa.BigInteger(), nullable=True),
         sa.Column("duration_ms", sa.BigInteger(), nullable=True),
         sa.Column("left_out", sa.Integer(), nullable=True),
         sa.Column("error_code", sa.Text(), nullable=True),

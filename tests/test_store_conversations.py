@@ -112,6 +112,16 @@ async def test_choosing_a_message_leads_to_the_newest_end_below_it(store: Store)
         assert (await store.messages.list(OWNER, conversation_id))[-1].id == end
 
 
+async def test_the_newest_end_may_lie_in_the_older_of_two_branches(store: Store) -> None:
+    first = await exchange(store)
+    old = await exchange(store, "old branch", first.conversation_id)
+    newer = await send(store, "newer branch", first.conversation_id, parent=first.message_id)
+    await settle(store, newer.generation)
+    newest = await send(store, "on the old branch", first.conversation_id, parent=old.message_id)
+    conversation = await store.conversations.choose(OWNER, first.conversation_id, first.message_id)
+    assert conversation.current_message_id == newest.generation.message_id
+
+
 async def test_a_message_of_another_conversation_cannot_be_chosen(store: Store) -> None:
     here, there = await exchange(store), await exchange(store)
     for message_id in (there.message_id, UNKNOWN):

@@ -216,7 +216,7 @@ async def test_a_piece_that_waits_while_its_generation_is_settled_is_dropped(sto
     async with other.transaction():
         await other.execute("SELECT * FROM generations FOR UPDATE")
         late = asyncio.create_task(write(store, generation, "late"))
-        while not late.done() and not await watch.fetch("SELECT * FROM pg_locks WHERE NOT granted"):
+        while not late.done() and not await watch.fetch("SELECT * FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - can only be asked
             await asyncio.sleep(0.01)
         await other.execute("UPDATE generations SET status = 'stopped'")
     await late

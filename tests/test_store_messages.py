@@ -50,18 +50,20 @@ async def test_a_message_at_the_root_begins_a_branch_of_its_own(store: Store) ->
     assert branch[0].siblings == (first.user_message_id, begun.generation.user_message_id)
 
 
-@pytest.mark.parametrize("place", ["unknown", "a user's", "another conversation's", "with a new conversation"])
+@pytest.mark.parametrize("place", ["unknown", "a user's", "another conversation's", "from a new conversation"])
 async def test_only_an_answer_of_the_same_conversation_can_be_a_parent(
     store: Store, database: Path | str, place: str
 ) -> None:
     here, there = await exchange(store), await exchange(store)
-    parent = {"unknown": UNKNOWN, "a user's": here.user_message_id, "another conversation's": there.message_id}
+    conversation_id, parent = {
+        "unknown": (here.conversation_id, UNKNOWN),
+        "a user's": (here.conversation_id, here.user_message_id),
+        "another conversation's": (here.conversation_id, there.message_id),
+        "from a new conversation": (None, here.message_id),
+    }[place]
     before = await contents(database)
     with pytest.raises(Invalid):
-        if place in parent:
-            await send(store, "?", here.conversation_id, parent=parent[place])
-        else:
-            await send(store, "?", parent=here.message_id)
+        await send(store, "?", conversation_id, parent=parent)
     assert await contents(database) == before
 
 

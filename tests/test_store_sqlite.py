@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from holdfast.errors import NotFound, StorageBusy, StorageError, StorageFull
 from holdfast.store import open_store, sqlite
+from holdfast.store.database import raw
 from holdfast.store.sqlite import SYNC_INTERVAL, SQLite
 
 pytestmark = pytest.mark.anyio
@@ -51,8 +52,10 @@ class Gate:
 
 
 @pytest.fixture
-def gate(monkeypatch: pytest.MonkeyPatch, database: SQLite) -> Gate:  # noqa: ARG001 - the table comes first
-    return Gate(monkeypatch)
+def gate(monkeypatch: pytest.MonkeyPatch, database: SQLite) -> Iterator[Gate]:  # noqa: ARG001 - the table comes first
+    made = Gate(monkeypatch)
+    yield made
+    made.open.set()
 
 
 def add(name: str) -> Callable[[Connection], str]:
@@ -94,7 +97,7 @@ async def test_who_waits_together_is_committed_in_one_transaction(database: SQLi
     statements: list[str] = []
 
     def watch(connection: Connection) -> None:
-        sqlite._raw(connection).set_trace_callback(statements.append)
+        raw(connection).set_trace_callback(statements.append)
 
     names = [str(n) for n in range(20)]
     writes = (database.write(add(name), durable=True) for name in names)
@@ -208,6 +211,19 @@ async def test_what_fails_in_line_leaves_nothing_behind(database: SQLite, path: 
     assert stored(path) == ["synced", "next"]
 
 
+@pytest.mark.parametrize("durable", [True, False])
+async def test_a_transaction_holds_the_database_from_its_first_look(
+    database: SQLite, path: Path, *, durable: bool
+) -> None:
+    def look(connection: Connection) -> None:
+        connection.exec_driver_sql("SELECT count(*) FROM things").scalar()
+        with closing(sqlite3.connect(path, timeout=0)) as other, pytest.raises(sqlite3.OperationalError):
+            other.execute("INSERT INTO things VALUES ('in between')")
+
+    await database.write(add("synced"), durable=True)
+    await database.write(look, durable=durable)
+
+
 async def test_nothing_overtakes_what_is_queued(database: SQLite, gate: Gate, path: Path) -> None:
     writes = [database.write(add(name), durable=name.isupper()) for name in "AbcDe"]
     tasks = await queued(database, *writes)
@@ -289,13 +305,44 @@ async def test_a_failing_read_is_a_storage_error_and_the_next_one_works(database
     assert await database.read(pragma("user_version")) == 0
 
 
-async def test_a_file_that_is_no_database_is_not_opened_nor_changed(path: Path) -> None:
+@pytest.fixture
+def diary(path: Path) -> Iterator[Path]:
+    """A file that is no database, and must still be the same afterwards."""
     path.write_bytes(b"Dear diary, " * 1000)
-    with pytest.raises(StorageError):
-        await open_store(path, lambda _line: None)
+    yield path
     assert path.read_bytes() == b"Dear diary, " * 1000
+
+
+async def test_a_file_that_is_no_database_is_not_opened_nor_changed(diary: Path) -> None:
+    with pytest.raises(StorageError):
+        await open_store(diary, lambda _line: None)
+
+
+async def test_an_error_that_nobody_foresaw_does_not_end_the_writer(database: SQLite, gate: Gate, path: Path) -> None:
+    def spoil(connection: Connection) -> None:
+        raw(connection).execute("ROLLBACK")
+        raise ValueError
+
+    tasks = await queued(database, *(database.write(work, durable=True) for work in (add("a"), spoil, add("b"))))
+    gate.open.set()
+    assert [type(error) for error in await outcomes(tasks)] == [StorageError] * 3
+    assert await database.write(add("afterwards"), durable=True) == "afterwards"
+    assert stored(path) == ["afterwards"]
 
 
 async def test_a_file_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
     with pytest.raises(StorageError):
         await open_store(tmp_path / "missing" / "holdfast.sqlite3", lambda _line: None)
+
+
+async def test_what_was_committed_in_line_is_synced_though_nothing_follows(tmp_path: Path) -> None:
+    database = SQLite(tmp_path / "holdfast.sqlite3")
+
+    def version(connection: Connection) -> int:
+        return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+    await database.write(lambda _connection: None, durable=True)
+    before = await database.write(version, durable=False)
+    while await database.read(version) == before:  # The sync writes it, so that its commit has something to sync.
+        pass
+    await database.aclose()

@@ -180,9 +180,10 @@ class Engine:
                 silence.reschedule(now + idle)
                 self._pace.adjust()
                 renew = now + idle * _GRANULARITY
-            self._log.append(live, pieces)
+            live.size += sum([len(piece.text) for piece in pieces])
             if live.size > self._limits.size:
                 raise TooLong
+            self._log.append(live, pieces)
             if live.seq - live.channel.seq > _BACKLOG:
                 await self._log.flush(live)
             if self._pace.tick:

@@ -41,7 +41,6 @@ class Log:
     def append(self, live: Live, pieces: list[Piece]) -> None:
         """Queue pieces for storing. They are published in this order once they are stored."""
         for kind, text in pieces:
-            live.size += len(text)
             for part in (text,) if len(text) <= _PIECE_LIMIT else _parts(text):
                 live.seq += 1
                 self._rows.append((live.generation.id, live.seq, kind, part))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -33,6 +34,7 @@ SYNC_INTERVAL = 0.25
 
 _READERS: Final = 4
 _BATCH: Final = 256
+_VERSIONS: Final = 1 << 30
 _log = structlog.get_logger(__name__)
 
 
@@ -53,6 +55,8 @@ class SQLite:
         self._inline: Connection | None = None
         self._queued = 0
         self._synced = 0.0
+        self._sync_timer: asyncio.TimerHandle | None = None
+        self._closed = False
         self._loop = asyncio.get_running_loop()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._local = threading.local()
@@ -72,19 +76,33 @@ class SQLite:
                 return self._write_inline(work)
             except StorageBusy:
                 pass  # Another process holds the database: waiting for it is the writer's part.
-        job = _Job(work, durable, self._loop.create_future())
-        self._queued += 1
-        self._jobs.put(job)
-        return cast(R, await job.future)
+        return cast(R, await self._queue(work, durable=durable))
 
     async def aclose(self) -> None:
         """Finish what is queued, fold the write-ahead log into the file and close."""
+        self._closed = True
+        if self._sync_timer:
+            self._sync_timer.cancel()
         self._jobs.put(None)
         await self._loop.run_in_executor(None, self._writer.join)
         self._readers.shutdown()
         for connection in (*self._open, *([self._inline] if self._inline else [])):
             connection.close()
         self._engine.dispose()
+
+    def _queue(self, work: Callable[[Connection], Any], *, durable: bool) -> "asyncio.Future[Any]":
+        if self._closed:
+            raise StorageError("The database is closed.")
+        job = _Job(work, durable, self._loop.create_future())
+        self._queued += 1
+        self._jobs.put(job)
+        return job.future
+
+    def _sync(self) -> None:
+        """Sync what was committed in line and what no later commit has synced, as none does in a pause."""
+        self._sync_timer = None
+        future = self._queue(_touch, durable=True)
+        future.add_done_callback(lambda done: done.exception())  # The writer has logged it; nobody waits for this.
 
     def _write_inline(self, work: Callable[[Connection], R]) -> R:
         """One transaction on the event loop's own connection, which never waits for a lock or folds the log in."""
@@ -105,11 +123,16 @@ class SQLite:
                 raise
         except (DBAPIError, sqlite3.Error) as error:
             raise _translated(error) from error
+        if self._sync_timer is None:
+            self._sync_timer = self._loop.call_later(SYNC_INTERVAL, self._sync)
         return result
 
-    def _answer(self, batch: Sequence[_Job]) -> None:
+    def _answer(self, batch: Sequence[_Job], *, synced: bool) -> None:
         """On the event loop: hand everybody the outcome."""
         self._queued -= len(batch)
+        if synced and self._sync_timer:  # Nothing is committed in line while something is queued.
+            self._sync_timer.cancel()
+            self._sync_timer = None
         for job in batch:
             if job.future.done():
                 continue
@@ -147,10 +170,10 @@ class SQLite:
                 for job in batch:
                     job.error = failed
                 _discard(connection)
-                connection = None
-            else:
-                self._synced = time.monotonic() if full else self._synced
-            self._loop.call_soon_threadsafe(self._answer, batch)
+                connection, full = None, False
+            if full:
+                self._synced = time.monotonic()
+            self._loop.call_soon_threadsafe(partial(self._answer, batch, synced=full))
         if connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.close()
@@ -185,6 +208,12 @@ def _commit(connection: Connection, batch: Sequence[_Job], *, full: bool) -> Non
             job.error = _translated(error) if isinstance(error, DBAPIError | sqlite3.Error) else error
         driver.execute("RELEASE job")
     driver.execute("COMMIT")
+
+
+def _touch(connection: Connection) -> None:
+    """The smallest write, so that its commit has something to sync."""
+    version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    connection.exec_driver_sql(f"PRAGMA user_version = {(version + 1) % _VERSIONS}")
 
 
 def _discard(connection: Connection | None) -> None:

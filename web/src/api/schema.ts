@@ -20,6 +20,8 @@ export interface Metadata {
   cost: string | null;
   finish_reason: string | null;
   first_token_ms: number | null;
+  /** How long the model reasoned, where somebody measured it. */
+  reasoning_ms: number | null;
   duration_ms: number | null;
 }
 
@@ -30,8 +32,6 @@ export interface Message extends Metadata {
   role: 'user' | 'assistant';
   content: string;
   reasoning: string;
-  /** How long the model reasoned, where somebody measured it. */
-  reasoning_ms: number | null;
   status: Status;
   created_at: string;
   generation_id: string | null;
@@ -76,6 +76,7 @@ export interface Session {
 export interface Preset {
   id: number;
   name: string;
+  /** The model that answers, also where the provider does not offer the one the preset names. */
   model_id: string;
 }
 
@@ -136,6 +137,7 @@ export function parseMetadata(value: unknown): Metadata {
     cost: maybeText(raw['cost']),
     finish_reason: maybeText(raw['finish_reason']),
     first_token_ms: maybeNumber(raw['first_token_ms']),
+    reasoning_ms: maybeNumber(raw['reasoning_ms']),
     duration_ms: maybeNumber(raw['duration_ms']),
   };
 }
@@ -155,7 +157,6 @@ export function parseMessage(value: unknown): Message | null {
     role: raw['role'],
     content: text(raw['content']),
     reasoning: text(raw['reasoning']),
-    reasoning_ms: maybeNumber(raw['reasoning_ms']),
     status: (STATUSES.includes(text(raw['status'])) ? raw['status'] : 'complete') as Status,
     created_at: text(raw['created_at']),
     generation_id: maybeText(raw['generation_id']),
@@ -194,7 +195,8 @@ export function parseSession(value: unknown): Session {
 export function parsePresets(value: unknown): { items: Preset[]; default_preset_id: number | null } {
   const presets = items(value, (raw) => {
     const id = maybeNumber(raw['id']);
-    return id === null ? null : { id, name: text(raw['name']), model_id: text(raw['model_id']) };
+    const modelId = text(raw['effective_model_id']) || text(raw['model_id']);
+    return id === null ? null : { id, name: text(raw['name']), model_id: modelId };
   });
   return { items: presets, default_preset_id: maybeNumber(fields(value)['default_preset_id']) };
 }

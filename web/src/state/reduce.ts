@@ -74,12 +74,13 @@ const UNKNOWN: Metadata = {
   cost: null,
   finish_reason: null,
   first_token_ms: null,
+  reasoning_ms: null,
   duration_ms: null,
 };
 
 function blank(id: string, role: Message['role'], parentId: string | null, at: string, sibling: Message | undefined): Message {
   const siblings = [...(sibling?.role === role ? sibling.siblings : []), id];
-  const text = { content: '', reasoning: '', reasoning_ms: null };
+  const text = { content: '', reasoning: '' };
   const place = { conversation_id: '', parent_id: parentId, created_at: at, siblings };
   return { ...UNKNOWN, ...text, ...place, id, role, status: 'streaming', generation_id: null, seq: 0, error: null };
 }

@@ -14,6 +14,12 @@ export function failureWords(failure: Failure & { retryAfter?: number | null }):
   return `${words} ${wait < 120 ? t('wait_seconds', { seconds: wait }) : t('wait_minutes', { minutes: Math.ceil(wait / 60) })}`;
 }
 
+/** Why an answer ended: the server's sentence, which alone knows the provider's reason and for how long to wait; it is in English. */
+export function endWords(failure: Failure): string {
+  if (!failure.message) return failureWords(failure);
+  return language === 'en' ? failure.message : `${failureWords(failure)} ${t('server_says', { message: failure.message })}`;
+}
+
 export function dayWords(day: Day): string {
   if (!('date' in day)) return t(day.kind);
   const options: Intl.DateTimeFormatOptions = day.kind === 'weekday' ? { weekday: 'long' } : { month: 'long' };

@@ -121,6 +121,7 @@ export const de: Strings = {
   missing_title: 'Diese Unterhaltung gibt es hier nicht',
   missing_text: 'Sie wurde vielleicht gelöscht, oder sie gehört jemand anderem.',
   failed_title: 'Das ließ sich nicht laden',
+  server_says: 'Der Server sagt dazu: {message}',
   wait_seconds: 'Versuche es in {seconds} s noch einmal.',
   wait_minutes: 'Versuche es in {minutes} min noch einmal.',
 

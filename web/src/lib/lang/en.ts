@@ -119,6 +119,7 @@ export const en = {
   missing_title: 'This conversation is not here',
   missing_text: 'It may have been deleted, or it belongs to somebody else.',
   failed_title: 'This did not load',
+  server_says: 'The server says: {message}',
   wait_seconds: 'Try again in {seconds} s.',
   wait_minutes: 'Try again in {minutes} min.',
 

@@ -1,0 +1,196 @@
+"""Everyone can use the page: axe finds nothing serious, the keyboard reaches everything, nothing is cut off."""
+
+import re
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from playwright.async_api import expect
+
+from e2e.conftest import Visit
+from e2e.network import free_port
+from e2e.visitor import Visitor
+from openrouter import LoopbackOpenRouter
+from replies import Hold, answer, refusal
+from serving import Served, serving
+
+pytestmark = pytest.mark.anyio
+
+LONG = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft" * 2
+RICH = f"""\
+# A heading
+
+A paragraph with `code`, a [link](https://example.org), and {LONG}
+
+```python
+def greet(name: str) -> str:
+    return f"Hello {{name}}, this line is so long that it does not fit on any telephone: {LONG}"
+```
+
+| what | how many | why | {LONG} |
+|---|--:|---|---|
+| apples | 3 | because | {LONG} |
+
+- [x] done
+- [ ] not done
+
+1. one
+2. two
+
+> quoted
+
+![a picture](https://example.org/a.png)
+"""
+
+OVERFLOWING = """() => {
+    const clipped = (element) => {
+        for (let at = element.parentElement; at; at = at.parentElement) {
+            if (at !== document.body && getComputedStyle(at).overflowX !== 'visible') return true;
+        }
+        return false;
+    };
+    const wide = [...document.querySelectorAll('#app *')].filter((element) => {
+        const { left, right, width } = element.getBoundingClientRect();
+        if (width === 0 || element.closest('[inert], .skip, .visually-hidden') || clipped(element)) return false;
+        return left < -0.5 || right > innerWidth + 0.5;
+    });
+    const root = document.scrollingElement;
+    return [...wide.map((element) => element.outerHTML.slice(0, 150)), ...(root.scrollWidth > innerWidth ? ['the page'] : [])];
+}"""
+
+
+async def without_barriers(person: Visitor) -> None:
+    found = (await Axe().run(person.page)).response["violations"]
+    assert [(each["id"], each["impact"], [node["html"] for node in each["nodes"]]) for each in found] == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_axe_finds_nothing(visit: Visit, served: Served, upstream: LoopbackOpenRouter, theme: str) -> None:
+    hold = Hold()
+    upstream.script(answer(RICH, reasoning=["Hm."]), refusal(402), answer("Half ", "whole.", holds={1: hold}))
+    person = await visit(served.url, color_scheme=theme, reduced_motion="reduce")
+    await expect(person.page.get_by_text("What is on your mind?")).to_be_visible()
+    await without_barriers(person)
+    await person.say("Show everything.")
+    await expect(person.answers.get_by_role("group", name="About this answer")).to_be_visible()
+    await person.answers.get_by_text("Reasoned for").click()
+    await without_barriers(person)
+    await person.button("Choose a model").or_(person.page.get_by_role("button", name="Choose a model")).first.click()
+    await expect(person.page.get_by_role("listbox").get_by_role("option").first).to_be_visible()
+    await without_barriers(person)
+    await person.page.keyboard.press("Escape")
+    await person.say("Fail.")
+    await expect(person.answers.last).to_contain_text("no credit left")
+    await without_barriers(person)
+    await person.say("Stream.")
+    await expect(person.text).to_have_text("Half")
+    await without_barriers(person)
+    hold.release()
+    await expect(person.text).to_have_text("Half whole.")
+    await person.conversations.hover()
+    await person.page.get_by_role("button", name=re.compile("^Rename")).click()
+    await without_barriers(person)
+    await person.page.keyboard.press("Escape")
+    await person.page.get_by_role("button", name=re.compile("^Delete")).click()
+    await expect(person.button("Undo")).to_be_visible()
+    await without_barriers(person)
+
+
+async def test_axe_finds_nothing_on_a_telephone_with_the_help_and_the_drawer_open(
+    visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(monkeypatch, tmp_path / "data", OPENROUTER_API_KEY="") as served:
+        await served.send("Hello", model_id="demo/echo:free")
+        person = await visit(served.url, viewport={"width": 360, "height": 740}, has_touch=True, reduced_motion="reduce")
+        await person.button("How to set a key").click()
+        await expect(person.page.get_by_role("dialog")).to_be_visible()
+        await without_barriers(person)
+        await person.button("Close").click()
+        await person.button("Conversations").click()
+        await expect(person.conversations).to_be_visible()
+        await without_barriers(person)
+        await person.page.keyboard.press("Escape")
+        await expect(person.conversations).to_have_count(0)
+
+
+async def test_the_keyboard_alone_sends_a_message_and_chooses_a_model(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    person = await visit(served.url)
+    keyboard = person.page.keyboard
+    await expect(person.message).to_be_focused()
+    await keyboard.press("Tab")
+    picker = person.page.get_by_role("button", name="Choose a model")
+    await expect(picker).to_be_focused()
+    await keyboard.press("Enter")
+    await expect(person.page.get_by_role("combobox", name="Search by name")).to_be_focused()
+    await keyboard.press("Escape")
+    await expect(picker).to_be_focused()
+    await keyboard.press("Enter")
+    await keyboard.type("free")
+    await keyboard.press("Enter")
+    await expect(picker).to_contain_text("acme/free-1:free")
+    await expect(picker).to_be_focused()
+    await keyboard.press("Shift+Tab")
+    await expect(person.message).to_be_focused()
+    await keyboard.type("Hello from the keys")
+    await keyboard.press("Enter")
+    await expect(person.text).to_contain_text("t19")
+    assert upstream.completions[0].model == "acme/free-1:free"
+    await expect(person.message).to_be_focused()
+    await expect(person.page.get_by_role("status").filter(has_text="The answer is complete.")).to_have_count(1)
+    await person.page.reload()
+    await expect(person.message).to_be_focused()
+    await person.page.evaluate("document.activeElement.blur()")
+    await keyboard.press("Tab")
+    await expect(person.page.get_by_role("link", name="Skip to the message field")).to_be_focused()
+    await keyboard.press("Enter")
+    await expect(person.message).to_be_focused()
+
+
+@pytest.mark.parametrize("width", [320, 360, 800, 1440])
+async def test_nothing_is_wider_than_the_screen(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter, width: int
+) -> None:
+    upstream.script(answer(RICH), refusal(429, LONG, headers={"Retry-After": "7"}))
+    person = await visit(served.url, viewport={"width": width, "height": 700}, reduced_motion="reduce")
+    await expect(person.button("Explain something")).to_be_visible()
+    assert await person.page.evaluate(OVERFLOWING) == []
+    await person.say(f"Show {LONG}")
+    await expect(person.answers.get_by_role("group", name="About this answer")).to_be_visible()
+    assert await person.page.evaluate(OVERFLOWING) == []
+    await person.say("Fail")
+    await expect(person.answers.last).to_contain_text("in 7 seconds")
+    assert await person.page.evaluate(OVERFLOWING) == []
+    await person.page.get_by_role("button", name="Choose a model").click()
+    await expect(person.page.get_by_role("listbox").get_by_role("option").first).to_be_visible()
+    assert await person.page.evaluate(OVERFLOWING) == []
+    await person.page.keyboard.press("Escape")
+    if width < 800:
+        await person.button("Conversations").click()
+        await expect(person.conversations).to_be_visible()
+        assert await person.page.evaluate(OVERFLOWING) == []
+
+
+async def test_everything_works_below_a_sub_path(
+    visit: Visit, upstream: LoopbackOpenRouter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}/chatpath"
+    settings = {"OPENROUTER_BASE_URL": upstream.base_url, "PORT": str(port), "HOLDFAST_PUBLIC_URL": address}
+    hold = Hold()
+    upstream.script(answer("Here ", "and there.", holds={1: hold}))
+    async with serving(monkeypatch, tmp_path / "data", **settings):
+        person = await visit(f"{address}/")
+        await person.choose("acme/chat-1")
+        await person.say("Where are we?")
+        await expect(person.text).to_have_text("Here")
+        await expect(person.page).to_have_url(re.compile(f"^{address}/c/"))
+        await person.page.reload()
+        hold.release()
+        await expect(person.text).to_have_text("Here and there.")
+        await person.page.get_by_role("link", name="New conversation").first.click()
+        await expect(person.page).to_have_url(f"{address}/")
+        await person.conversations.click()
+        await expect(person.text).to_have_text("Here and there.")
+        assert [path for path in person.watch.paths if not path.startswith("/chatpath/")] == []

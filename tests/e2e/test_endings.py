@@ -1,0 +1,90 @@
+"""How answers end other than well: stopped, refused, broken off, each in words and with a way on."""
+
+import pytest
+from playwright.async_api import expect
+
+from e2e.conftest import Visit
+from openrouter import LoopbackOpenRouter
+from replies import Hold, Reset, answer, broken_off, refusal
+from serving import Served
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_stop_keeps_the_text_and_ends_the_call(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    upstream.script(answer("This is kept, ", "this is never written", holds={1: Hold()}), answer("The next one."))
+    person = await visit(served.url)
+    await person.say("Go.")
+    await expect(person.text).to_have_text("This is kept,")
+    await person.button("Stop").click()
+    await expect(person.answers.get_by_text("You stopped this answer.")).to_be_visible()
+    await upstream.completions[0].left.wait()
+    await person.page.reload()
+    await expect(person.text).to_have_text("This is kept,")
+    await expect(person.answers.get_by_text("You stopped this answer.")).to_be_visible()
+    await person.say("And now?")
+    await expect(person.text).to_have_text("The next one.")
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (refusal(402, "Insufficient credits"), ["has no credit left", "choose a free model", "Insufficient credits"]),
+        (refusal(429, "Slow down", headers={"Retry-After": "7"}), ["no more requests just now", "in 7 seconds"]),
+        (refusal(503, headers={"Retry-After": "90"}), ["cannot be reached or is not working", "in 90 seconds"]),
+        (refusal(401, "No auth credentials found"), ["did not accept the API key", "OPENROUTER_API_KEY"]),
+        (refusal(400, "This endpoint's maximum context length is 9 tokens"), ["too long for this model"]),
+    ],
+    ids=["402", "429", "503", "401", "too long"],
+)
+async def test_a_refusal_by_the_provider_is_said_in_words_and_can_be_tried_again(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter, reply: object, words: list[str]
+) -> None:
+    upstream.script(reply, answer("Now it works."))  # type: ignore[arg-type]
+    person = await visit(served.url)
+    await person.say("Hello?")
+    for _ in ("live", "after a reload"):
+        for part in words:
+            await expect(person.answers.last).to_contain_text(part)
+        await person.page.reload()
+    await person.button("Try again").click()
+    await expect(person.text).to_have_text("Now it works.")
+    await expect(person.questions).to_have_count(1)
+
+
+async def test_a_refusal_tells_its_time_in_german_too(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    upstream.script(refusal(429, "Slow down", headers={"Retry-After": "7"}))
+    person = await visit(served.url)
+    await person.page.get_by_role("combobox", name="Language").select_option("de")
+    await person.page.get_by_role("textbox", name="Nachricht").fill("Hallo?")
+    await person.page.keyboard.press("Enter")
+    answered = person.page.get_by_role("article", name="Antwort")
+    await expect(answered).to_contain_text("Modell")
+    await expect(answered).to_contain_text("in 7 seconds")
+
+
+async def test_an_answer_that_broke_off_is_kept_and_tried_again(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    upstream.script(broken_off("Once ", "upon ", by=[Reset()]), answer("Once upon a time."))
+    person = await visit(served.url)
+    await person.say("Tell.")
+    await expect(person.text).to_have_text("Once upon")
+    await expect(person.answers).to_contain_text("This answer ended with an error. What was written is kept.")
+    await person.button("Try again").click()
+    await expect(person.text).to_have_text("Once upon a time.")
+
+
+async def test_a_message_that_was_not_accepted_returns_to_its_field(visit: Visit, served: Served) -> None:
+    person = await visit(served.url)
+    await person.choose("acme/chat-1")
+    await person.page.evaluate("localStorage.setItem('holdfast.choice', '{\"model_id\": \"acme/withdrawn\"}')")
+    await person.page.reload()
+    await person.say("Precious words.")
+    await expect(person.page.get_by_text("This model is not known to the provider. Choose another one.")).to_be_visible()
+    await expect(person.message).to_have_value("Precious words.")
+    await expect(person.questions).to_have_count(0)

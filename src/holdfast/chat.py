@@ -1,12 +1,13 @@
 """What a person can do in a conversation: send, answer again, rename, choose a branch, stop, delete."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from holdfast import context, presets, text
-from holdfast.domain import CompletionRequest, Conversation, Generation, OwnerId, Preset, Status
+from holdfast.domain import CompletionRequest, Conversation, Generation, OwnerId, Preset, Role, Status, Turn
 from holdfast.errors import UnknownModel
 from holdfast.generation import Engine
 from holdfast.provider.catalogue import Catalogue
@@ -54,7 +55,8 @@ class Chat:
         begun = await self._store.generations.send(
             owner, ask, content=content, conversation_id=conversation_id, parent=parent
         )
-        return self._run(owner, begun, preset)
+        opening = [Turn(Role.USER, content, Status.COMPLETE)] if conversation_id is None else None
+        return self._run(owner, begun, preset, opening)
 
     async def answer_again(self, owner: OwnerId, message_id: str, choice: Choice) -> Generation:
         """Have a user's message answered once more, beside the answers it has.
@@ -109,11 +111,14 @@ class Chat:
             raise UnknownModel(f"{UnknownModel.sentence}{hint}")
         return model_id
 
-    def _run(self, owner: OwnerId, begun: Begun, preset: Preset | None) -> Generation:
+    def _run(
+        self, owner: OwnerId, begun: Begun, preset: Preset | None, opening: Sequence[Turn] | None = None
+    ) -> Generation:
+        """Start what was begun. `opening` is the whole history where that is known without a look into the store."""
         generation = begun.generation
 
         async def prepare() -> CompletionRequest:
-            history = await self._store.messages.list_turns(owner, generation.user_message_id)
+            history = opening or await self._store.messages.list_turns(owner, generation.user_message_id)
             window = self._catalogue.context_length(generation.model)
             own_model = preset is not None and preset.model_id == generation.model
             return CompletionRequest(

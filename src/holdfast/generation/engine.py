@@ -40,6 +40,9 @@ _GRANULARITY: Final = 0.02
 _BACKLOG: Final = 512
 """Pieces of one generation that may wait to be stored before its provider is read on, so that memory is bounded."""
 
+_CROWD: Final = 20
+"""Generations at once from which on they read by the pace: fewer gain nothing by it."""
+
 _RETRY_SETTLE: Final = 5.0
 _log = structlog.get_logger(__name__)
 
@@ -186,7 +189,7 @@ class Engine:
             self._log.append(live, pieces)
             if live.seq - live.channel.seq > _BACKLOG:
                 await self._log.flush(live)
-            if self._pace.tick:
+            if self._pace.tick and len(self._live) >= _CROWD:
                 await self._pace.next()
         if live.first_content is None:
             raise EmptyAnswer

@@ -7,7 +7,7 @@ import asyncio
 import time
 from typing import Final
 
-BUSY: Final = 0.25
+BUSY: Final = 0.2
 """The share of a processor's time above which ticks grow longer, and below half of which they shrink."""
 
 SHORTEST: Final = 0.008

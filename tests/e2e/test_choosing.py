@@ -1,10 +1,13 @@
 """What answers is chosen by preset or model, and what is typed is not lost."""
 
+import asyncio
+
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from e2e.conftest import Visit
 from openrouter import LoopbackOpenRouter
+from replies import Hold, answer
 from serving import Served
 
 pytestmark = pytest.mark.anyio
@@ -77,6 +80,39 @@ async def test_a_draft_outlives_a_reload_and_belongs_to_its_conversation(visit: 
     await expect(person.message).to_have_value("")
     await person.conversations.nth(1).click()
     await expect(person.message).to_have_value("Something else")
+
+
+async def test_who_is_faster_than_the_page_loses_nothing(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    hold, known = Hold(), asyncio.Event()
+    upstream.script(answer("First ", "answer.", holds={1: hold}), answer("Second answer."))
+
+    async def slowly(route: Route) -> None:
+        await known.wait()
+        await route.continue_()
+
+    person = await visit("about:blank", base_url=served.url)
+    person.watch.origin = served.url
+    await person.page.route("**/api/session", slowly)
+    await person.page.goto(served.url)
+    await person.say("Quick!")
+    await expect(person.text).to_have_text("First")
+    known.set()
+    await expect(person.page.get_by_role("group", name="Presets")).to_be_visible()
+    hold.release()
+    await expect(person.text).to_have_text("First answer.")
+    known.clear()
+    await person.page.reload()
+    await person.say("And in a conversation that is not there yet?")
+    await expect(person.page.get_by_text("What is on your mind?")).to_have_count(0)
+    await expect(person.button("Send")).to_be_disabled()
+    known.set()
+    await expect(person.text).to_have_text("First answer.")
+    await person.message.press("Enter")
+    await expect(person.text).to_have_text("Second answer.")
+    await expect(person.questions).to_have_count(2)
+    assert len(upstream.completions) == 2
 
 
 async def test_shift_enter_breaks_the_line_and_enter_sends(visit: Visit, served: Served) -> None:

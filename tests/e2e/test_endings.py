@@ -63,7 +63,7 @@ async def test_a_refusal_tells_its_time_in_german_too(
     await person.page.get_by_role("textbox", name="Nachricht").fill("Hallo?")
     await person.page.keyboard.press("Enter")
     answered = person.page.get_by_role("article", name="Antwort")
-    await expect(answered).to_contain_text("Modell")
+    await expect(answered).to_contain_text("Der Server sagt dazu")
     await expect(answered).to_contain_text("in 7 seconds")
 
 

@@ -1,5 +1,7 @@
 """Hostile text, wherever people or models can put it, runs nothing, fetches nothing and breaks no policy."""
 
+from pathlib import Path
+
 import pytest
 from playwright.async_api import expect
 
@@ -8,7 +10,7 @@ from e2e.hostile import CODE, FETCH, LINKS, PAYLOADS
 from e2e.visitor import Visitor
 from openrouter import LoopbackOpenRouter
 from replies import answer, refusal
-from serving import JSON, Served
+from serving import JSON, Served, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -57,18 +59,17 @@ async def test_the_watch_notices_what_it_is_there_to_notice(visit: Visit, served
     await expect(person.message).to_be_visible()
     await person.page.evaluate("alert('hello')")
     await person.page.evaluate(f"document.body.append(Object.assign(new Image(), {{ src: '{FETCH}' }}))")
-    await person.page.evaluate("document.body.setAttribute('onclick', 'pwned = 1')")
-    await person.page.evaluate("""() => {
-        const link = document.createElement('marquee');
-        link.setAttribute('onclick', 'pwned = 1');
-        document.querySelector('#app').append(link);
-        try { document.body.innerHTML += '<b>'; } catch { /* Trusted Types */ }
+    provoke = """() => {
+        const element = document.createElement('marquee');
+        element.setAttribute('style', 'color: red');
+        document.querySelector('#app').append(element);
+        try { document.body.setAttribute('onclick', 'pwned = 1'); } catch { /* Trusted Types */ }
         setTimeout(() => { throw new Error('an error of the page') });
-    }""")
-    async with person.page.expect_console_message(lambda message: "securitypolicyviolation" in message.text):
-        await person.page.evaluate("document.head.append(document.createElement('style').appendChild(new Text('x')).parentNode)")
+    }"""
+    async with person.context.expect_event("weberror"):
+        await person.page.evaluate(provoke)
     seen = " ".join(person.watch.take())
-    for kind in ("dialog hello", f"request {FETCH}", "img-src", "script-src", "trusted-types", "style-src", "error "):
+    for kind in ("dialog hello", f"request {FETCH}", "img-src", "style-src", "require-trusted-types-for", "error "):
         assert kind in seen
     assert len(await person.page.evaluate(AUDIT)) == 2
 
@@ -120,32 +121,39 @@ async def test_hostile_text_that_arrives_in_pieces_runs_at_no_moment(
 
 
 async def test_hostile_titles_model_names_and_errors_are_shown_as_text(
-    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+    visit: Visit, upstream: LoopbackOpenRouter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    upstream.models += [
+        {"id": f"acme/bad-{number}", "name": payload, "context_length": 1000, "pricing": {"prompt": "0", "completion": "0"}}
+        for number, payload in enumerate(PAYLOADS)
+    ]
+    async with serving(monkeypatch, tmp_path / "data", OPENROUTER_BASE_URL=upstream.base_url) as served:
+        person = await visit_with_hostile_titles(visit, served)
+        await expect(person.conversations).to_have_count(40)
+        await person.page.get_by_role("button", name="Choose a model").click()
+        await expect(person.page.get_by_role("listbox").get_by_role("option").nth(len(PAYLOADS))).to_be_attached()
+        await nothing_happened(person)
+        await person.page.keyboard.press("Escape")
+        await person.choose("acme/bad-3")
+        said = f"<img src=x onerror={CODE}> ![a]({FETCH}) [b](javascript:{CODE})"
+        upstream.script(refusal(400, said), refusal(429, said), answer("Fine.", model=f"<img src=x onerror={CODE}>"))
+        await person.say("Hello?")
+        await expect(person.answers.last).to_contain_text(said)
+        await nothing_happened(person)
+        await person.button("Try again").click()
+        await expect(person.answers.last).to_contain_text("no more requests just now")
+        await person.button("Try again").click()
+        await expect(person.text).to_have_text("Fine.")
+        await expect(person.answers.last).to_contain_text(f"<img src=x onerror={CODE}>")
+        await person.page.reload()
+        await expect(person.text).to_have_text("Fine.")
+        await nothing_happened(person)
+
+
+async def visit_with_hostile_titles(visit: Visit, served: Served) -> Visitor:
     titles = [payload[:200] for payload in PAYLOADS[:40]]
     for title in titles:
         created = await served.http.post("/api/conversations", json={})
         renamed = await served.http.patch(f"/api/conversations/{created.json()['id']}", json={"title": title}, headers=JSON)
         assert renamed.status_code == 200
-    upstream.models += [
-        {"id": f"acme/bad-{number}", "name": payload, "context_length": 1000, "pricing": {"prompt": "0", "completion": "0"}}
-        for number, payload in enumerate(PAYLOADS)
-    ]
-    said = f"<img src=x onerror={CODE}> ![a]({FETCH}) [b](javascript:{CODE})"
-    upstream.script(refusal(400, said), refusal(429, said), answer("Fine.", model=f"<img src=x onerror={CODE}>"))
-    person = await visit(served.url)
-    await expect(person.conversations).to_have_count(40)
-    await person.page.get_by_role("button", name="Choose a model").click()
-    await expect(person.page.get_by_role("listbox").get_by_role("option").nth(len(PAYLOADS))).to_be_attached()
-    await person.page.keyboard.press("Escape")
-    await person.choose("acme/bad-3")
-    await person.say("Hello?")
-    await expect(person.answers.last).to_contain_text(said)
-    await person.button("Try again").click()
-    await expect(person.answers.last).to_contain_text("no more requests just now")
-    await person.button("Try again").click()
-    await expect(person.text).to_have_text("Fine.")
-    await expect(person.answers.last).to_contain_text(f"<img src=x onerror={CODE}>")
-    await person.page.reload()
-    await expect(person.text).to_have_text("Fine.")
-    await nothing_happened(person)
+    return await visit(served.url)

@@ -29,7 +29,15 @@ export class OpenConversation {
   #leave = new AbortController();
   #stopRequested = false;
 
-  constructor(private readonly watcher: Watcher) {}
+  /** With an id that conversation is about to be opened: nothing else is shown until then, and nothing is sent. */
+  constructor(
+    private readonly watcher: Watcher,
+    id: string | null = null,
+  ) {
+    if (id === null) return;
+    this.state = { ...EMPTY, id };
+    this.phase = 'loading';
+  }
 
   get id(): string | null {
     return this.state.id;

@@ -7,7 +7,7 @@ run:
 test:
 	./test
 
-docs: ## Write the pages that are made from the settings.
+docs: ## Write the pages that are made from the code.
 	.venv/bin/python docs/generate.py
 
 # Names, versions and hashes: no lock says where a package comes from.

@@ -36,7 +36,7 @@ LISTED = [
     (MODEL, "Qwen3 32B", 40_960, "0.00000005", "0.0000002"),
     ("qwen/qwen3-coder:free", "Qwen3 Coder (free)", 262_144, "0", "0"),
 ]
-QUESTION = "What does this do, and when would I use it instead of a list?\n\ndef chunks(seq, n):\n    for i in range(0, len(seq), n):\n        yield seq[i:i + n]"
+QUESTION = "How do I cut a sequence into pieces of n in Python, and why would I use a generator for it?"
 ANSWER = """\
 `chunks` cuts a sequence into pieces of at most `n` items and hands them out **one at a time**. It is a *generator*: \
 each piece is made only when somebody asks for it.
@@ -132,7 +132,7 @@ async def staged(upstream: LoopbackOpenRouter) -> AsyncIterator[tuple[str, dict[
             places["code"] = await stage.play("Chunks of a sequence", (QUESTION, code))
             hold = Hold()
             half = reply(ANSWER[:640], hold=hold)
-            places["streaming"] = await stage.play("Generators, step by step", (QUESTION.split("\n")[0], half), until="")
+            places["streaming"] = await stage.play("Generators, step by step", (QUESTION, half), until="")
             yield url, places, hold
 
 

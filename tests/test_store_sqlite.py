@@ -346,3 +346,16 @@ async def test_what_was_committed_in_line_is_synced_though_nothing_follows(tmp_p
     while await database.read(version) == before:  # The sync writes it, so that its commit has something to sync.
         pass
     await database.aclose()
+
+
+async def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "holdfast.sqlite3"
+    path.write_text("not a database, but somebody's words " * 100, "utf-8")
+    with pytest.raises(StorageError, match="damaged, or is no database"):
+        await open_store(path, lambda _line: None)
+    assert path.read_text("utf-8").startswith("not a database")
+
+
+async def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StorageFull, match="cannot be opened"):
+        await open_store(tmp_path / "nowhere" / "holdfast.sqlite3", lambda _line: None)

@@ -96,6 +96,7 @@ async def _opened(settings: Settings, report: Report) -> AsyncIterator[Parts]:
 async def _store(settings: Settings, report: Report) -> Store:
     url = settings.database_url.get_secret_value()
     scheme, _, path = url.partition("://")
+    path = f"/{path.lstrip('/')}"
     try:
         return await open_store(Path(path) if scheme == "sqlite" else url, report)
     except StorageError as error:
@@ -133,7 +134,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         listener = socket.create_server((settings.host, settings.port), family=family)
     except OSError as error:
         raise StartRefused(
-            f"PORT: {settings.host}:{settings.port} cannot be listened on ({error.strerror}); "
+            f"PORT: {settings.host}:{settings.port} cannot be listened on ({os.strerror(error.errno or 0)}); "
             "end the program that uses it or set another PORT"
         ) from error
     with listener:

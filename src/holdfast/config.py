@@ -202,20 +202,19 @@ class Settings(BaseSettings):
     data_dir: Annotated[
         Path, AfterValidator(_directory), Rule("the path of a directory", "the platform's directory for user data")
     ] = Field(default_factory=lambda: platformdirs.user_data_path("holdfast"), validation_alias="HOLDFAST_DATA_DIR")
-    """Where the database, secrets and uploads are kept. One process at a time may use it."""
+    """Where the database is kept. One process at a time may use it."""
 
     database_url: Annotated[
         SecretStr,
         AfterValidator(_database),
         Rule("sqlite:///path, postgres://… or postgresql://…", "an SQLite file in `HOLDFAST_DATA_DIR`"),
     ] = Field(default_factory=_sqlite, validation_alias="DATABASE_URL")
-    """The database. `postgres://` and `postgresql://` both mean PostgreSQL, which several processes may share."""
+    """The database. `postgres://` and `postgresql://` both mean PostgreSQL. One process at a time may use it."""
 
     redis_url: Annotated[
         SecretStr | None, AfterValidator(_redis), Rule("redis://…, rediss://… or unix://…", "none")
     ] = Field(None, validation_alias="REDIS_URL")
-    """A Redis or Valkey server. With one, several processes share live answers at once; without, they ask the
-    database, which is slower and just as right."""
+    """A Redis or Valkey server, through which several processes are to share live answers. Not used yet."""
 
     mode: Annotated[
         Literal["personal", "shared"],
@@ -229,16 +228,16 @@ class Settings(BaseSettings):
     guests: Annotated[Literal["off", "free", "all"], _Folded, Rule("off, free or all")] = Field(
         "free", validation_alias="HOLDFAST_GUESTS"
     )
-    """In shared mode, what people without an account may do: nothing, use models that cost nothing, or use all."""
+    """In shared mode, what people without an account may do: nothing, use models that cost nothing, or all. Not used
+    yet, as shared mode is to come."""
 
     memory: Switch = Field(default=True, validation_alias=AliasChoices("HOLDFAST_MEMORY", "ENABLE_MEMORY_SYSTEM"))
-    """Remember what matters about a person, and bring it up when it helps. `ENABLE_MEMORY_SYSTEM` is another name for
-    it."""
+    """Remember what matters about a person. `ENABLE_MEMORY_SYSTEM` is another name for it. Not used yet."""
 
     title_model: Annotated[str | None, Field(pattern=r"^\S+$"), Rule("a model id, or off", "the model of preset 6")] = (
         Field(None, validation_alias="HOLDFAST_TITLE_MODEL")
     )
-    """The model that names conversations. `off`: the title is the first words of the message."""
+    """The model that names conversations. `off`: the title is the first words of the message. Not used yet."""
 
     first_token_limit: Seconds = Field(120.0, validation_alias="HOLDFAST_FIRST_TOKEN_LIMIT")
     """How long a provider may take until its first token, in seconds."""
@@ -261,7 +260,7 @@ class Settings(BaseSettings):
     kept."""
 
     limits: Switch = Field(default=True, validation_alias="HOLDFAST_LIMITS")
-    """Limits on requests and on running answers. `off` lifts them, for load tests."""
+    """The limit on answers that are written at once. `off` lifts it, for load tests."""
 
     max_running: Annotated[int, Field(ge=1), Rule("a whole number, 1 or more")] = Field(
         1000, validation_alias="HOLDFAST_MAX_RUNNING"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from holdfast.bus import Channel
 from holdfast.domain import Failure, Generation, Kind, Piece, Status
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, StorageBusy, StorageFull
 from holdfast.events import STARTED, Frames
 
 Ending = tuple[Status, Failure | None]
@@ -56,5 +56,7 @@ class Live:
 
 def failure(error: HoldfastError) -> Failure:
     """An error as it is kept with a generation."""
+    if isinstance(error, StorageBusy):
+        error = StorageFull("The database could not be written to, so the answer was ended. Try again.")
     wait = f" Try again in {error.retry_after} seconds." if error.retry_after else ""
     return Failure(error.code, error.message + wait, error.retryable)

@@ -1,8 +1,11 @@
 """Put the web face together: the application with its routes and errors, and the guard around it."""
 
+from typing import Any
+
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
+from holdfast.http import shapes
 from holdfast.http.errors import HANDLERS
 from holdfast.http.guard import Guard
 from holdfast.http.page import Assets
@@ -23,7 +26,8 @@ def build(parts: Parts) -> ASGIApp:
     api.state.parts = parts
     for error, handler in HANDLERS.items():
         api.add_exception_handler(error, handler)
-    api.include_router(routes())
+    refusal: dict[str, Any] = {"model": shapes.Refusal, "description": "Refused; the error says why."}
+    api.include_router(routes(), responses={"4XX": refusal, "5XX": refusal})
     if (parts.static / "assets").is_dir():
         api.mount("/assets", Assets(directory=parts.static / "assets"))
     return Guard(api, hosts=parts.hosts, origin=parts.origin, prefix=parts.prefix)

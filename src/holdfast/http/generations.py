@@ -16,8 +16,15 @@ from holdfast.store.generations import AtEnd
 
 _CURSOR_DIGITS: Final = 18
 
-STREAM_RESPONSE: Final[dict[int | str, dict[str, Any]]] = {
+_Responses = dict[int | str, dict[str, Any]]
+
+STREAM_RESPONSES: Final[_Responses] = {
     200: {"description": "Server-sent events; see the protocol.", "content": {"text/event-stream": {}}},
+}
+FOLLOW_RESPONSES: Final[_Responses] = STREAM_RESPONSES | {204: {"description": "It ended, and this was the end."}}
+STOP_RESPONSES: Final[_Responses] = {
+    200: {"description": "It had ended before.", "model": shapes.Generation},
+    202: {"description": "It is told to stop.", "model": shapes.Generation},
 }
 
 

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from holdfast.http import conversations, docs, generations, page, session
 from holdfast.http.requests import documented
@@ -13,13 +13,14 @@ def routes() -> APIRouter:
     router = APIRouter()
     add = router.add_api_route
 
-    stream = partial(add, response_model=None, responses=generations.STREAM_RESPONSE)
+    stream = partial(add, response_model=None, response_class=Response, responses=generations.STREAM_RESPONSES)
     stream("/chat", generations.send, methods=["POST"], openapi_extra=documented(generations.Send))
     again = documented(generations.Again)
     stream("/api/messages/{id}/generations", generations.answer_again, methods=["POST"], openapi_extra=again)
-    stream("/api/generations/{id}/events", generations.follow, methods=["GET"])
+    stream("/api/generations/{id}/events", generations.follow, methods=["GET"], responses=generations.FOLLOW_RESPONSES)
     add("/api/generations/{id}", generations.get_generation, methods=["GET"])
-    add("/api/generations/{id}", generations.stop, methods=["DELETE"], status_code=202)
+    stops = generations.STOP_RESPONSES
+    add("/api/generations/{id}", generations.stop, methods=["DELETE"], status_code=202, responses=stops)
 
     add("/api/conversations", conversations.list_conversations, methods=["GET"])
     add("/api/conversations", conversations.add_conversation, methods=["POST"], status_code=201)

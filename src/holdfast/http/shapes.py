@@ -148,6 +148,21 @@ class Session(BaseModel):
     version: str
 
 
+class Error(BaseModel):
+    """What went wrong, in a sentence for people and a `code` for programs."""
+
+    code: str
+    message: str
+    retryable: bool
+    request_id: str
+
+
+class Refusal(BaseModel):
+    """The body of every answer that is an error."""
+
+    error: Error
+
+
 class Health(BaseModel):
     """The process is alive, or can serve."""
 

@@ -42,6 +42,7 @@ async def open_store(url: str | Path, report: Callable[[str], None]) -> Store:
     """
     database = _database(url)
     try:
+        await database.claim()
         await database.write(lambda connection: migrate(connection, report), durable=True)
     except BaseException:
         await database.aclose()

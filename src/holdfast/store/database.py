@@ -29,6 +29,9 @@ class Database(Protocol):
         `durable`: also survives a power cut from then on; otherwise it does 250 ms later.
         """
 
+    async def claim(self) -> None:
+        """Make sure that no other process uses the database. Raises `StartRefused` and `StorageError`."""
+
     async def aclose(self) -> None:
         """Let go of all connections."""
 

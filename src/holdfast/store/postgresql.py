@@ -8,14 +8,15 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from holdfast.errors import StorageBusy, StorageError, StorageFull
+from holdfast.errors import StartRefused, StorageBusy, StorageError, StorageFull
 
 R = TypeVar("R")
 
 _POOL: Final = 10
 _ATTEMPTS: Final = 3
+_CLAIM: Final = int.from_bytes(b"holdfast", "big") >> 1  # An advisory lock is a signed number of 64 bits.
 _REPEATABLE: Final = frozenset({"40001", "40P01"})  # Serialization failure, deadlock.
 _FULL: Final = frozenset({"53100", "58030"})  # Disk full, I/O error.
 
@@ -25,8 +26,23 @@ class PostgreSQL:
 
     def __init__(self, url: URL) -> None:
         self._engine: AsyncEngine = create_async_engine(
-            url.set(drivername="postgresql+asyncpg"), pool_size=_POOL, max_overflow=0, pool_pre_ping=True
+            _for_asyncpg(url), pool_size=_POOL, max_overflow=0, pool_pre_ping=True
         )
+        self._held: AsyncConnection | None = None
+
+    async def claim(self) -> None:
+        """Take the database for this process, until it ends. Raises `StartRefused` where another one has it.
+
+        What streams at the start is taken for dead, so a second process would end the first one's answers.
+        """
+        try:
+            self._held = await self._engine.connect()
+            await self._held.execution_options(isolation_level="AUTOCOMMIT")
+            claimed = await self._held.exec_driver_sql(f"SELECT pg_try_advisory_lock({_CLAIM})")
+        except (DBAPIError, OSError) as error:
+            raise _translated(error) from error
+        if not claimed.scalar():
+            raise StartRefused("DATABASE_URL: another Holdfast uses this database; end it or name another database")
 
     async def read(self, work: Callable[[Connection], R]) -> R:
         """Run `work` on one snapshot."""
@@ -51,8 +67,18 @@ class PostgreSQL:
         raise AssertionError
 
     async def aclose(self) -> None:
-        """Close the pool."""
+        """Close the pool, and give up the claim."""
+        if self._held:
+            await self._held.close()
         await self._engine.dispose()
+
+
+def _for_asyncpg(url: URL) -> URL:
+    """The address with asyncpg's name for what libpq, and so every hosting platform, calls sslmode."""
+    query = dict(url.query)
+    if "sslmode" in query:
+        query["ssl"] = query.pop("sslmode")
+    return url.set(drivername="postgresql+asyncpg", query=query)
 
 
 def _sqlstate(error: Exception) -> Any:

@@ -2,7 +2,7 @@
 
 One commit serves everyone who waited for it, so a hundred sends cost one sync of the disk. Everybody is answered
 after the commit; when it fails, nothing of the batch is stored and everybody is told. What need not survive a power
-cut at once is committed right on the event loop while the writer is idle: that takes 0.03 ms, a thread 0.2.
+cut at once is committed right on the event loop while the writer is idle: that takes 0.09 ms, a thread 0.3.
 """
 
 import asyncio
@@ -64,6 +64,9 @@ class SQLite:
         self._readers = ThreadPoolExecutor(_READERS, "sqlite-reader")
         self._writer = threading.Thread(target=self._write_all, name="sqlite-writer", daemon=True)
         self._writer.start()
+
+    async def claim(self) -> None:
+        """Nothing to do: the file lies in a data directory, which `app` locks."""
 
     async def read(self, work: Callable[[Connection], R]) -> R:
         """Run `work` on a reader's thread, on one snapshot."""
@@ -250,6 +253,10 @@ def _translated(error: Exception) -> StorageError:
     code = getattr(original, "sqlite_errorcode", 0) & 0xFF
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return StorageBusy(retry_after=5)
-    if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}:
+    if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}:
         return StorageFull(retry_after=30)
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return StorageFull("The database file cannot be opened. Check its folder and the rights on it.", retry_after=30)
+    if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
+        return StorageError("The database file is damaged, or is no database. Restore a backup.", retryable=False)
     return StorageError()

@@ -14,7 +14,7 @@ SHORTEST: Final = 0.008
 LONGEST: Final = 0.1
 """Seconds between two ticks: past a tenth of a second a reader would see text jump."""
 
-_STEP: Final = 1.3
+_STEP: Final = 2.0  # Halving or doubling changes the share by less than that, so it settles instead of swinging.
 _MEASURED_EVERY: Final = 0.25
 
 

@@ -1,10 +1,13 @@
-"""Pictures of the page in its main states: `.venv/bin/python bench/screenshots.py [folder]`, 360, 800 and 1440 wide, light and dark.
+"""Pictures of the page in its main states, 360, 800 and 1440 wide, light and dark.
+
+`.venv/bin/python bench/screenshots.py [folder]`; the folder is one in the system's temporary directory unless given.
 
 With `--readme` the two pictures of README.md instead. The answers are scripted; nothing leaves this machine.
 """
 
 import argparse
 import asyncio
+import itertools
 import shutil
 import sys
 import tempfile
@@ -38,8 +41,8 @@ LISTED = [
 ]
 QUESTION = "How do I cut a sequence into pieces of n in Python, and why would I use a generator for it?"
 ANSWER = """\
-`chunks` cuts a sequence into pieces of at most `n` items and hands them out **one at a time**. It is a *generator*: \
-each piece is made only when somebody asks for it.
+This function cuts a sequence into pieces of at most `n` items and hands them out **one at a time**. It is a \
+*generator*: each piece is made only when somebody asks for it.
 
 ```python
 def chunks(seq, n):
@@ -68,7 +71,7 @@ TITLES = ["Packing list for three days in the hills", "Rewrite the release notes
 
 def reply(text: str, *, pace: float = 0.0, hold: Hold | None = None, tokens: int | None = None) -> Reply:
     """An answer in pieces of a few letters, which waits at `hold` and never ends there."""
-    usage = spent(38, tokens or len(text) // 4, 0.000072)
+    usage = spent(38, tokens or len(text) // 4, 0.0000615)
     pieces = [text[start : start + 12] for start in range(0, len(text), 12)]
     steps: list[Step] = []
     for piece in pieces:
@@ -122,12 +125,16 @@ async def staged(upstream: LoopbackOpenRouter) -> AsyncIterator[tuple[str, dict[
                 await stage.play(title, (title, reply("Gladly.")))
             asked = "Tell me about a lighthouse keeper's day."
             places = {
-                "interrupted": await stage.play("A lighthouse keeper's day", (asked, reply(STORY, hold=Hold())), until=""),
+                "interrupted": await stage.play(
+                    "A lighthouse keeper's day", (asked, reply(STORY, hold=Hold())), until=""
+                ),
             }
         async with process(Path(folder), port, **settings), httpx2.AsyncClient(base_url=url, trust_env=False) as http:
             stage = Stage(http, upstream)
             limited = refusal(429, "Rate limit exceeded: free models, 20 a minute", headers={"Retry-After": "42"})
-            places["error"] = await stage.play("Names for a reading group", ("Suggest names for a reading group.", limited))
+            places["error"] = await stage.play(
+                "Names for a reading group", ("Suggest names for a reading group.", limited)
+            )
             code = reply(ANSWER, pace=0.035, tokens=298)
             places["code"] = await stage.play("Chunks of a sequence", (QUESTION, code))
             hold = Hold()
@@ -159,25 +166,33 @@ async def picture(page: Page, path: Path) -> None:
     await page.screenshot(path=path)
 
 
+async def transcripts(browser: Browser, addresses: dict[str, str], folder: Path, *, theme: str, width: int) -> None:
+    for state, address in addresses.items():
+        async with opened(browser, address, theme, width, WIDTHS[width]) as page:
+            if state != "empty":
+                await page.get_by_role("article", name="Answer").first.wait_for()
+            await picture(page, folder / f"{state}-{theme}-{width}.png")
+
+
+async def overlays(browser: Browser, url: str, theme: str, width: int, folder: Path) -> None:
+    async with opened(browser, url, theme, width, WIDTHS[width]) as page:
+        await page.get_by_role("button", name="Choose a model").click()
+        await page.get_by_role("listbox").get_by_role("option").first.wait_for()
+        await picture(page, folder / f"picker-{theme}-{width}.png")
+        await page.keyboard.press("Escape")
+        menu = page.get_by_role("button", name="Conversations")
+        if await menu.is_visible():
+            await menu.click()
+            await expect(page.get_by_role("navigation", name="Conversations")).to_be_visible()
+            await picture(page, folder / f"drawer-{theme}-{width}.png")
+
+
 async def all_states(browser: Browser, folder: Path) -> None:
     async with LoopbackOpenRouter() as upstream, staged(upstream) as (url, places, hold):
-        for theme in THEMES:
-            for width, height in WIDTHS.items():
-                name = f"{theme}-{width}"
-                for state, address in {"empty": "/", **places}.items():
-                    async with opened(browser, url + address, theme, width, height) as page:
-                        if state != "empty":
-                            await page.get_by_role("article", name="Answer").first.wait_for()
-                        await picture(page, folder / f"{state}-{name}.png")
-                async with opened(browser, url + places["code"], theme, width, height) as page:
-                    await page.get_by_role("button", name="Choose a model").click()
-                    await page.get_by_role("listbox").get_by_role("option").first.wait_for()
-                    await picture(page, folder / f"picker-{name}.png")
-                    await page.keyboard.press("Escape")
-                    if await page.get_by_role("button", name="Conversations").is_visible():
-                        await page.get_by_role("button", name="Conversations").click()
-                        await expect(page.get_by_role("navigation", name="Conversations")).to_be_visible()
-                        await picture(page, folder / f"drawer-{name}.png")
+        for theme, width in itertools.product(THEMES, WIDTHS):
+            addresses = {state: url + place for state, place in {"empty": "/", **places}.items()}
+            await transcripts(browser, addresses, folder, theme=theme, width=width)
+            await overlays(browser, url + places["code"], theme, width, folder)
         hold.release()
 
 
@@ -197,7 +212,7 @@ async def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--readme", action="store_true", help="write the pictures of README.md into docs/images")
     chosen = parser.parse_args(arguments)
     folder: Path = ROOT / "docs" / "images" if chosen.readme else chosen.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - nothing else runs yet
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
         await (readme if chosen.readme else all_states)(browser, folder)

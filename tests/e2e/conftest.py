@@ -1,4 +1,7 @@
-"""One Chromium for all tests here, and a watched page for each; without Chromium they are skipped, save where CI=true."""
+"""One Chromium for all tests here, and a watched page for each.
+
+Without Chromium they are skipped, save where CI=true.
+"""
 
 import os
 import shutil
@@ -54,11 +57,11 @@ def _no_waiting_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def visit(browser: Browser) -> AsyncIterator[Visit]:
-    """Open an address in a browser of its own: `await visit(url, **options of the context)`."""
+    """Opens an address in a browser of its own, with options for its context."""
     visitors: list[Visitor] = []
 
     async def go(url: str, **options: Any) -> Visitor:
-        context = await browser.new_context(locale="en-GB", **options)
+        context = await browser.new_context(**{"locale": "en-GB", "reduced_motion": "reduce"} | options)
         context.set_default_timeout(15_000)
         watch = Watch("/".join(url.split("/")[:3]))
         await watch.attach(context)

@@ -43,7 +43,7 @@ HTML = [
     f"<![CDATA[<img src=x onerror={CODE}>]]>",
     f"<template><script>{CODE}</script></template>",
     f"</p></article></div><script>{CODE}</script>",
-    f"<noscript><p title=\"</noscript><img src=x onerror={CODE}>\">",
+    f'<noscript><p title="</noscript><img src=x onerror={CODE}>">',
     f"<xss id=x tabindex=1 onfocus={CODE} onpointerenter={CODE}>hover</xss>",
     f"<marquee onstart={CODE}>",
     "<div id=app></div><a id=message name=message></a>",
@@ -66,7 +66,7 @@ LINKS = [
     "[click](file:///etc/passwd)",
     "[click](//evil.example)",
     "[click](/api/session)",
-    f"[reference][1]\n\n[1]: javascript:{CODE} \"title\"",
+    f'[reference][1]\n\n[1]: javascript:{CODE} "title"',
     f"<javascript:{CODE}>",
     f"<data:text/html,{CODE}>",
     f"[{'[' * 50}deep{']' * 50}](javascript:{CODE})",
@@ -90,12 +90,12 @@ BLOCKS = [
     f"```<img src=x onerror={CODE}>\ncode\n```",
     f'```html" onclick="{CODE}\n<script>{CODE}</script>\n```',
     f"```constructor\n<script>{CODE}</script>\n```",
-    f"| <img src=x onerror={CODE}> | `<script>{CODE}</script>` |\n|---|---|\n| ![a]({FETCH}) | [b](javascript:{CODE}) |",
+    f"| <img src=x onerror={CODE}> | `<script>{CODE}</script>` |\n|---|---|\n| ![]({FETCH}) | [b](javascript:{CODE}) |",
     f"- [ ] <input autofocus onfocus={CODE}>\n- [x] [done](javascript:{CODE})",
     f"> # <img src=x onerror={CODE}>\n>\n> [^1]: <script>{CODE}</script>",
     f"&lt;script&gt;{CODE}&lt;/script&gt; &#60;img src=x onerror={CODE}&#62;",
     f"$\\href{{javascript:{CODE}}}{{x}}$ $$\\includegraphics{{{FETCH}}}$$",
-    f"```mermaid\ngraph TD; A[\"<img src=x onerror={CODE}>\"]; click A \"javascript:{CODE}\"\n```",
+    f'```mermaid\ngraph TD; A["<img src=x onerror={CODE}>"]; click A "javascript:{CODE}"\n```',
 ]
 
 PAYLOADS = [*HTML, *LINKS, *IMAGES, *BLOCKS]

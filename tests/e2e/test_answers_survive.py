@@ -183,7 +183,9 @@ async def test_a_restarted_server_ends_the_answer_as_interrupted_and_it_can_be_t
         running.send_signal(number)
         await running.wait()
     async with process(tmp_path, port, **settings):
-        await expect(person.answers.get_by_text("This answer was interrupted. What was written is kept.")).to_be_visible()
+        await expect(
+            person.answers.get_by_text("This answer was interrupted. What was written is kept.")
+        ).to_be_visible()
         await expect(person.text).to_have_text(HALF)
         await expect(person.page.get_by_text("Reconnecting")).to_have_count(0)
         await person.button("Try again").click()

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.anyio
 
 AUDIT = """() => {
     const bad = [];
-    const page = 'ARTICLE ASIDE B BDI BUTTON DIALOG DIV FOOTER FORM H1 H2 HEADER I IMG INPUT LABEL LI MAIN NAV OL OPTION P SECTION '
-        + 'SELECT SPAN SVG PATH TEXTAREA UL RECT DETAILS SUMMARY A BLOCKQUOTE BR CODE DEL EM FIGURE FIGCAPTION H3 H4 H5 H6 HR PRE '
-        + 'STRONG TABLE TBODY TD TH THEAD TR';
+    const page = 'A ARTICLE ASIDE BDI BLOCKQUOTE BR BUTTON CODE DEL DETAILS DIALOG DIV EM FIGCAPTION FIGURE '
+        + 'FOOTER FORM H1 H2 H3 H4 H5 H6 HEADER HR I IMG INPUT LABEL LI MAIN NAV OL OPTION P PATH PRE RECT '
+        + 'SECTION SELECT SPAN STRONG SUMMARY SVG TABLE TBODY TD TEXTAREA TH THEAD TR UL';
     const allowed = new Set(page.split(' '));
     for (const element of document.body.querySelectorAll('#app *')) {
         if (!allowed.has(element.tagName.toUpperCase())) bad.push(element.outerHTML.slice(0, 200));
@@ -26,11 +26,11 @@ AUDIT = """() => {
             const active = name.startsWith('on') || name === 'srcdoc' || name === 'formaction';
             const style = name === 'style' && element.tagName !== 'TEXTAREA';
             const address = ['href', 'src', 'action', 'poster', 'xlink:href'].includes(name);
-            const scheme = address ? new URL(value, document.baseURI).protocol : 'http:';
-            if (active || style || !['http:', 'https:', 'mailto:'].includes(scheme)) bad.push(`${element.tagName} ${name}=${value}`);
-            const foreign = address && name !== 'href' && new URL(value, document.baseURI).origin !== location.origin;
-            if (foreign) bad.push(`${element.tagName} fetches ${value}`);
-            if (name === 'href' && element.target === '_blank' && !element.rel.includes('noopener')) bad.push('no noopener');
+            const { protocol, origin } = new URL(address ? value : '', document.baseURI);
+            const odd = !['http:', 'https:', 'mailto:'].includes(protocol);
+            const foreign = name !== 'href' && origin !== location.origin;
+            const open = name === 'href' && element.target === '_blank' && !element.rel.includes('noopener');
+            if (active || style || odd || foreign || open) bad.push(`${element.tagName} ${name}=${value}`);
         }
     }
     if (window.pwned !== undefined) bad.push('pwned');
@@ -45,10 +45,10 @@ async def nothing_happened(person: Visitor) -> None:
 
 
 async def touch_everything(person: Visitor) -> None:
-    """Bring all older messages in, and hover and focus what reacts to it."""
+    """Hover and focus whatever could react to it."""
     await person.page.evaluate("""async () => {
         for (const element of document.querySelectorAll('article *')) {
-            for (const type of ['pointerenter', 'mouseover', 'focus']) element.dispatchEvent(new Event(type, { bubbles: true }));
+            for (const type of ['pointerenter', 'mouseover', 'focus']) element.dispatchEvent(new Event(type));
         }
         await new Promise((resolve) => requestAnimationFrame(resolve));
     }""")
@@ -89,7 +89,8 @@ async def test_hostile_messages_and_answers_are_shown_as_text(
         await person.page.wait_for_function("(count) => document.querySelectorAll('article').length > count", arg=0)
     await expect(person.questions).to_have_count(len(PAYLOADS))
     shown = await person.questions.locator("p").all_text_contents()
-    assert shown == [(await served.messages(conversation["conversation_id"]))[2 * n]["content"] for n in range(len(PAYLOADS))]
+    stored = await served.messages(conversation["conversation_id"])
+    assert shown == [message["content"] for message in stored if message["role"] == "user"]
     await touch_everything(person)
     await nothing_happened(person)
 
@@ -124,7 +125,12 @@ async def test_hostile_titles_model_names_and_errors_are_shown_as_text(
     visit: Visit, upstream: LoopbackOpenRouter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upstream.models += [
-        {"id": f"acme/bad-{number}", "name": payload, "context_length": 1000, "pricing": {"prompt": "0", "completion": "0"}}
+        {
+            "id": f"acme/bad-{number}",
+            "name": payload,
+            "context_length": 1000,
+            "pricing": {"prompt": "0", "completion": "0"},
+        }
         for number, payload in enumerate(PAYLOADS)
     ]
     async with serving(monkeypatch, tmp_path / "data", OPENROUTER_BASE_URL=upstream.base_url) as served:
@@ -154,6 +160,8 @@ async def visit_with_hostile_titles(visit: Visit, served: Served) -> Visitor:
     titles = [payload[:200] for payload in PAYLOADS[:40]]
     for title in titles:
         created = await served.http.post("/api/conversations", json={})
-        renamed = await served.http.patch(f"/api/conversations/{created.json()['id']}", json={"title": title}, headers=JSON)
+        renamed = await served.http.patch(
+            f"/api/conversations/{created.json()['id']}", json={"title": title}, headers=JSON
+        )
         assert renamed.status_code == 200
     return await visit(served.url)

@@ -58,5 +58,7 @@ def failure(error: HoldfastError) -> Failure:
     """An error as it is kept with a generation."""
     if isinstance(error, StorageBusy):
         error = StorageFull("The database could not be written to, so the answer was ended. Try again.")
-    wait = f" Try again in {error.retry_after} seconds." if error.retry_after else ""
-    return Failure(error.code, error.message + wait, error.retryable)
+    message = error.message
+    if error.retry_after:
+        message = f"{message.rstrip('.')}. Try again in {error.retry_after} seconds."
+    return Failure(error.code, message, error.retryable)

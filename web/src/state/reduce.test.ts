@@ -89,8 +89,8 @@ describe('reduce', () => {
   test('metadata fills in what is known and leaves the rest', () => {
     const state = [started(1, 'g2', 'u1')].reduce(reduce, history);
     const last = state.messages.at(-1) as Message;
-    const { model, model_id_used, provider, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, finish_reason, first_token_ms, duration_ms } = last;
-    const metadata = { model, model_id_used, provider, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, finish_reason, first_token_ms, duration_ms };
+    const { model, model_id_used, provider, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, finish_reason, first_token_ms, reasoning_ms, duration_ms } = last;
+    const metadata = { model, model_id_used, provider, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, finish_reason, first_token_ms, reasoning_ms, duration_ms };
     const next = reduce(state, { ...head(2), type: 'metadata', metadata: { ...metadata, model: null, cost: '0.1' } });
     expect(next.messages.at(-1)).toMatchObject({ model: 'x/y', cost: '0.1', provider: null });
   });

@@ -128,8 +128,10 @@ class LoopbackOpenRouter:
         self._notify()
         try:
             await self._serve(reader, writer, self.connections_opened)
-        except (_Gone, ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # a cancelled handler belongs to a server that is being closed
+        except asyncio.CancelledError:
+            writer.transport.abort()  # the server is being closed: what is unsent would keep the socket open
+        except (_Gone, ConnectionError, asyncio.IncompleteReadError):
+            pass
         finally:
             writer.close()
             self._tasks.discard(task)

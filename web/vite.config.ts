@@ -21,5 +21,7 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.ts'],
     environment: 'node',
+    // The whole CommonMark specification cut at every character takes seconds, more on a busy machine.
+    testTimeout: 60_000,
   },
 });

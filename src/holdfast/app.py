@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import gc
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -52,6 +53,7 @@ async def serve(settings: Settings, report: Report) -> None:
                 on_ready=lambda: report(_greeting(settings, listener)),
                 on_exit=on_exit,
             )
+            gc.freeze()  # What is here by now stays: the collector need not look through it again and again.
             try:
                 await server.serve(sockets=[listener])
                 await engine.aclose(settings.drain_limit)

@@ -10,12 +10,12 @@ from typing import Final
 BUSY: Final = 0.2
 """The share of a processor's time above which ticks grow longer, and below half of which they shrink."""
 
-SHORTEST: Final = 0.008
+SHORTEST: Final = 0.032
 LONGEST: Final = 0.1
-"""Seconds between two ticks: past a tenth of a second a reader would see text jump."""
+"""Seconds between two ticks: below, few models have written two tokens; above, a reader would see text jump."""
 
 _STEP: Final = 2.0  # Halving or doubling changes the share by less than that, so it settles instead of swinging.
-_MEASURED_EVERY: Final = 0.25
+_MEASURED_EVERY: Final = 0.2
 
 
 class Pace:

@@ -49,10 +49,14 @@ class Follower:
 
     async def read(self) -> bytes | None:
         """The next frames, at most about 64 KiB; None at the end; nothing (b"") where it was woken without news."""
-        channel = self._channel
-        if channel is None:
-            return None if self._left else await self._read_store()
-        if channel.seq == self.cursor and not channel.ended:
+        if self._left:
+            return None
+        if self._channel is None:
+            return await self._read_store()
+        return await self._read_channel(self._channel)
+
+    async def _read_channel(self, channel: Channel) -> bytes | None:
+        if channel.seq <= self.cursor and not channel.ended:  # Below it: the store tells a moment before the channel.
             self._news = channel.news()
             await self._news
         if self._left:

@@ -18,6 +18,10 @@ _PIECE_LIMIT: Final = 32 * 1024
 """Code points in one stored piece."""
 
 _BUSY_ATTEMPTS: Final = 12
+
+Entry = tuple[Live, int, PieceRow, bytes]
+"""A piece on its way: whose it is, its seq, its row for the store, its frame for those who follow."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -30,8 +34,7 @@ class Log:
     def __init__(self, generations: Generations, window: float) -> None:
         self._generations = generations
         self._window = window
-        self._rows: list[PieceRow] = []
-        self._frames: list[tuple[Live, int, bytes]] = []
+        self._entries: list[Entry] = []
         self._wake = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._written = 0.0
@@ -43,8 +46,8 @@ class Log:
         for kind, text in pieces:
             for part in (text,) if len(text) <= _PIECE_LIMIT else _parts(text):
                 live.seq += 1
-                self._rows.append((live.generation.id, live.seq, kind, part))
-                self._frames.append((live, live.seq, live.frames.text(live.seq, kind, part)))
+                row = (live.generation.id, live.seq, kind, part)
+                self._entries.append((live, live.seq, row, live.frames.text(live.seq, kind, part)))
         if self._timer is None:
             self._timer = self._loop.call_at(self._written + self._window, self._wake.set)
 
@@ -69,25 +72,25 @@ class Log:
             if self._timer:
                 self._timer.cancel()
                 self._timer = None
-            rows, self._rows = self._rows, []
-            frames, self._frames = self._frames, []
-            if rows:
+            entries, self._entries = self._entries, []
+            # What follows a lost piece is lost too: there are no holes.
+            entries = [entry for entry in entries if entry[0].lost is None]
+            if entries:
                 self._written = self._loop.time()
-                await self._write(rows, frames)
+                await self._write(entries)
 
-    async def _write(self, rows: list[PieceRow], frames: list[tuple[Live, int, bytes]]) -> None:
+    async def _write(self, entries: list[Entry]) -> None:
         try:
-            await self._store(rows)
+            await self._store([row for _, _, row, _ in entries])
         except StorageError as error:
-            _log.error("log.lost", code=error.code, pieces=len(rows))
-            for live, _, _ in frames:
+            _log.error("log.lost", code=error.code, pieces=len(entries))
+            for live in {entry[0] for entry in entries}:
                 live.lost = error
                 live.end(Status.FAILED, error)
                 live.channel.wake()
             return
-        for live, seq, frame in frames:
-            if live.lost is None:
-                live.channel.publish(seq, frame)
+        for live, seq, _, frame in entries:
+            live.channel.publish(seq, frame)
 
     async def _store(self, rows: list[PieceRow]) -> None:
         """Commit; again where somebody else holds the database, for what waits is still in order."""

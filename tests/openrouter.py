@@ -12,6 +12,7 @@ import socket
 import struct
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Self
@@ -134,6 +135,8 @@ class LoopbackOpenRouter:
             pass
         finally:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()  # so that no test ends with a socket that is still being closed
             self._tasks.discard(task)
             self.connections_open -= 1
             self._notify()

@@ -1,5 +1,6 @@
 """What ends an answer from our side: silence, length, and a process that ends."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -143,4 +144,30 @@ async def test_a_port_that_is_taken_is_said_in_one_line(
 ) -> None:
     with pytest.raises(StartRefused, match="cannot be listened on"):
         async with serving(monkeypatch, tmp_path / "other", PORT=served.url.rpartition(":")[2]):
+            pass
+
+
+async def test_a_burst_does_not_get_past_the_limit_of_running_answers(
+    upstream: LoopbackOpenRouter, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {"OPENROUTER_BASE_URL": upstream.base_url, "HOLDFAST_MAX_RUNNING": "2"}
+    async with serving(monkeypatch, data, **environment) as served:
+        hold = Hold()
+        upstream.script(*(answer("x", holds={0: hold}) for _ in range(20)))
+        sends = [served.http.post("/chat", json={"message": "Go.", "model_id": MODEL}) for _ in range(20)]
+        posted = [asyncio.create_task(send) for send in sends]
+        await upstream.until(lambda: len(upstream.completions) == 2)
+        while len(ended := [task for task in posted if task.done()]) < 18:
+            await asyncio.wait(set(posted) - set(ended), return_when=asyncio.FIRST_COMPLETED)
+        assert {task.result().status_code for task in ended} == {503}
+        hold.release()
+        assert sum(response.status_code == 200 for response in await asyncio.gather(*posted)) == 2
+
+
+async def test_a_database_belongs_to_one_process_whatever_the_data_directory(
+    served: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    address = f"sqlite:///{served.data / 'holdfast.sqlite3'}"
+    with pytest.raises(StartRefused, match="another Holdfast uses"):
+        async with serving(monkeypatch, tmp_path / "other", DATABASE_URL=address):
             pass

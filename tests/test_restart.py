@@ -77,7 +77,8 @@ async def test_an_idle_process_ends_at_once_and_cleanly(upstream: LoopbackOpenRo
     async with process(tmp_path, upstream) as (_, running):
         running.terminate()
         assert await running.wait() == 0
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["holdfast.lock", "holdfast.sqlite3"]  # noqa: ASYNC240
+    left = [path.name for path in sorted(tmp_path.iterdir())]  # noqa: ASYNC240
+    assert left == ["holdfast.lock", "holdfast.sqlite3", "holdfast.sqlite3.lock"]
 
 
 async def test_a_wrong_setting_stops_the_start_with_one_line_for_each(tmp_path: Path) -> None:

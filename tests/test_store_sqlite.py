@@ -357,5 +357,5 @@ async def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Pa
 
 
 async def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(StorageFull, match="cannot be opened"):
+    with pytest.raises(StorageFull, match="folder cannot be written to"):
         await open_store(tmp_path / "nowhere" / "holdfast.sqlite3", lambda _line: None)

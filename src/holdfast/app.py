@@ -56,8 +56,8 @@ async def serve(settings: Settings, report: Report) -> None:
             gc.freeze()  # What is here by now stays: the collector need not look through it again and again.
             try:
                 await server.serve(sockets=[listener])
-                await engine.aclose(settings.drain_limit)
             finally:
+                await engine.aclose(settings.drain_limit)
                 server.release_signals()
 
 

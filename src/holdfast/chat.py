@@ -8,7 +8,7 @@ import msgspec
 
 from holdfast import context, presets, text
 from holdfast.domain import CompletionRequest, Conversation, Generation, OwnerId, Preset, Role, Status, Turn
-from holdfast.errors import UnknownModel
+from holdfast.errors import NotFound, UnknownModel
 from holdfast.generation import Engine
 from holdfast.provider.catalogue import Catalogue
 from holdfast.store import Store
@@ -50,13 +50,13 @@ class Chat:
         if key and (earlier := await self._store.generations.find_by_key(owner, key)):
             return earlier
         content = text.message(content)
-        self._engine.admit()
-        preset, ask = await self._ask(choice, key)
-        begun = await self._store.generations.send(
-            owner, ask, content=content, conversation_id=conversation_id, parent=parent
-        )
-        opening = [Turn(Role.USER, content, Status.COMPLETE)] if conversation_id is None else None
-        return self._run(owner, begun, preset, opening)
+        with self._engine.admit():
+            preset, ask = await self._ask(choice, key)
+            begun = await self._store.generations.send(
+                owner, ask, content=content, conversation_id=conversation_id, parent=parent
+            )
+            opening = [Turn(Role.USER, content, Status.COMPLETE)] if conversation_id is None else None
+            return self._run(owner, begun, preset, opening)
 
     async def answer_again(self, owner: OwnerId, message_id: str, choice: Choice) -> Generation:
         """Have a user's message answered once more, beside the answers it has.
@@ -66,10 +66,10 @@ class Chat:
         key = _key(choice, "answer", message_id)
         if key and (earlier := await self._store.generations.find_by_key(owner, key)):
             return earlier
-        self._engine.admit()
-        preset, ask = await self._ask(choice, key)
-        begun = await self._store.generations.answer_again(owner, ask, user_message_id=message_id)
-        return self._run(owner, begun, preset)
+        with self._engine.admit():
+            preset, ask = await self._ask(choice, key)
+            begun = await self._store.generations.answer_again(owner, ask, user_message_id=message_id)
+            return self._run(owner, begun, preset)
 
     async def stop(self, owner: OwnerId, generation_id: str) -> Generation:
         """Ask a running generation to end with the text so far; an ended one stays as it is. Raises `NotFound`."""
@@ -119,6 +119,8 @@ class Chat:
 
         async def prepare() -> CompletionRequest:
             history = opening or await self._store.messages.list_turns(owner, generation.user_message_id)
+            if not history:
+                raise NotFound  # Deleted since.
             window = self._catalogue.context_length(generation.model)
             own_model = preset is not None and preset.model_id == generation.model
             return CompletionRequest(

@@ -47,12 +47,14 @@ def canonical(text: str) -> str:
 
 def message(text: str) -> str:
     """A message in canonical form. Raises `EmptyMessage` and `TooLarge`."""
-    text = canonical(text)
-    if _is_blank(text):
-        raise EmptyMessage
-    size = len(text.encode())
+    size = len(text)
+    if size <= 2 * MESSAGE_LIMIT:  # Past that, no canonical form is short enough, and making it would take long.
+        text = canonical(text)
+        size = len(text.encode())
     if size > MESSAGE_LIMIT:
         raise TooLarge(f"The message has {size} bytes; at most {MESSAGE_LIMIT} are taken. Shorten it or split it.")
+    if _is_blank(text):
+        raise EmptyMessage
     return text
 
 

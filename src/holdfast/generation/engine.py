@@ -5,14 +5,15 @@ Each ends exactly once: final text and state are stored in one transaction, and 
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
 from holdfast.bus import Bus
-from holdfast.domain import CompletionRequest, Generation, Outcome, OwnerId, Status
+from holdfast.domain import CompletionRequest, Failure, Generation, Outcome, OwnerId, Status
 from holdfast.errors import (
     Busy,
     EmptyAnswer,
@@ -22,8 +23,8 @@ from holdfast.errors import (
     NotFound,
     ShuttingDown,
     Stalled,
+    StorageBusy,
     StorageError,
-    StorageFull,
     TooLong,
 )
 from holdfast.events import STARTED, Frames
@@ -73,14 +74,24 @@ class Engine:
         self._log = Log(store.generations, limits.window)
         self._pace = Pace()
         self._live: dict[str, Live] = {}
+        self._admitted = 0
         self._closing = False
 
-    def admit(self) -> None:
-        """Raises `ShuttingDown` or `Busy` where one more generation cannot be taken on; ask before storing it."""
+    @contextmanager
+    def admit(self) -> Iterator[None]:
+        """Hold a place for one more generation while it is stored and started.
+
+        Raises `ShuttingDown` or `Busy` where it cannot be taken on.
+        """
         if self._closing:
             raise ShuttingDown(retry_after=5)
-        if len(self._live) >= self._limits.running:
+        if len(self._live) + self._admitted >= self._limits.running:
             raise Busy(retry_after=5)
+        self._admitted += 1
+        try:
+            yield
+        finally:
+            self._admitted -= 1
 
     def start(self, generation: Generation, prepare: Prepare) -> None:
         """Run a generation that is stored, from now on and on its own."""
@@ -229,12 +240,12 @@ class Engine:
             try:
                 settled = await self._store.generations.settle(live.generation.id, status, outcome, failed)
             except NotFound as error:
-                return self._tell_end(live, Status.FAILED, error)
-            except StorageError as error:
-                _log.error("generation.not_settled", generation_id=live.generation.id, code=error.code)
-                full = error if isinstance(error, StorageFull) else StorageFull()
-                live.ending = (Status.FAILED, failure(full))
-                self._tell_end(live, Status.FAILED, full)
+                return self._tell_end(live, Status.FAILED, failure(error))
+            except Exception as error:  # noqa: BLE001 - whatever it was, the end has to be stored and told
+                _log.error("generation.not_settled", generation_id=live.generation.id, error=type(error).__name__)
+                if not isinstance(error, StorageBusy):
+                    live.ending = (Status.FAILED, failure(error if isinstance(error, StorageError) else StorageError()))
+                    self._tell_end(live, *live.ending)
                 if self._closing:
                     return None  # The next start settles it.
                 await asyncio.sleep(_RETRY_SETTLE)
@@ -249,11 +260,11 @@ class Engine:
         channel.publish(settled.seq, live.frames.terminal(settled.seq, settled.status, settled.failure))
         channel.end(complete=True)
 
-    def _tell_end(self, live: Live, status: Status, error: HoldfastError) -> None:
+    def _tell_end(self, live: Live, status: Status, failed: Failure | None) -> None:
         """A terminal event of which nothing is stored."""
         channel = live.channel
         if not channel.ended:
-            channel.publish(channel.seq + 1, live.frames.terminal(channel.seq + 1, status, failure(error)))
+            channel.publish(channel.seq + 1, live.frames.terminal(channel.seq + 1, status, failed))
             channel.end(complete=True)
 
 

@@ -10,7 +10,9 @@ from typing import Final
 
 from holdfast.bus import READ_LIMIT, Channel
 from holdfast.domain import Generation, OwnerId, Status
+from holdfast.errors import NotFound
 from holdfast.events import STARTED, Frames, replay
+from holdfast.generation.live import failure
 from holdfast.store import Store
 from holdfast.store.generations import StoredPiece
 
@@ -51,9 +53,13 @@ class Follower:
         """The next frames, at most about 64 KiB; None at the end; nothing (b"") where it was woken without news."""
         if self._left:
             return None
-        if self._channel is None:
-            return await self._read_store()
-        return await self._read_channel(self._channel)
+        try:
+            if self._channel is None:
+                return await self._read_store()
+            return await self._read_channel(self._channel)
+        except NotFound as error:  # Deleted while the store was being read.
+            self._left = True
+            return self._frames.terminal(self.cursor + 1, Status.FAILED, failure(error))
 
     async def _read_channel(self, channel: Channel) -> bytes | None:
         if channel.seq <= self.cursor and not channel.ended:  # Below it: the store tells a moment before the channel.

@@ -18,6 +18,7 @@ _PIECE_LIMIT: Final = 32 * 1024
 """Code points in one stored piece."""
 
 _BUSY_ATTEMPTS: Final = 12
+_BUSY_PAUSE: Final = 5.0
 
 Entry = tuple[Live, int, PieceRow, bytes]
 """A piece on its way: whose it is, its seq, its row for the store, its frame for those who follow."""
@@ -46,8 +47,8 @@ class Log:
         for kind, text in pieces:
             for part in (text,) if len(text) <= _PIECE_LIMIT else _parts(text):
                 live.seq += 1
-                row = (live.generation.id, live.seq, kind, part)
-                self._entries.append((live, live.seq, row, live.frames.text(live.seq, kind, part)))
+                frame = live.frames.text(live.seq, kind, part)
+                self._entries.append((live, live.seq, (live.generation.id, live.seq, kind, part), frame))
         if self._timer is None:
             self._timer = self._loop.call_at(self._written + self._window, self._wake.set)
 
@@ -82,8 +83,9 @@ class Log:
     async def _write(self, entries: list[Entry]) -> None:
         try:
             await self._store([row for _, _, row, _ in entries])
-        except StorageError as error:
-            _log.error("log.lost", code=error.code, pieces=len(entries))
+        except Exception as raised:  # noqa: BLE001 - a writer that ends would take every generation with it
+            error = raised if isinstance(raised, StorageError) else StorageError()
+            _log.error("log.lost", code=error.code, error=type(raised).__name__, pieces=len(entries))
             for live in {entry[0] for entry in entries}:
                 live.lost = error
                 live.end(Status.FAILED, error)
@@ -100,6 +102,7 @@ class Log:
             except StorageBusy:
                 if attempt == _BUSY_ATTEMPTS:
                     raise
+                await asyncio.sleep(min(0.1 * 2**attempt, _BUSY_PAUSE))
         return None
 
 

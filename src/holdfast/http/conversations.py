@@ -8,7 +8,7 @@ from fastapi import Depends, Query, Response
 
 from holdfast.errors import Invalid, InvalidCursor
 from holdfast.http import shapes
-from holdfast.http.parts import Owner, PathId, Wired
+from holdfast.http.parts import Owner, PathId, Wired, is_id
 from holdfast.http.requests import Body, body_of
 from holdfast.store.conversations import Place
 
@@ -47,6 +47,8 @@ async def change_conversation(
     """Rename it, or choose the branch that goes through a message."""
     if change.title is None and change.current_message_id is None:
         raise Invalid("Name a title or a current_message_id.")
+    if change.current_message_id is not None and not is_id(change.current_message_id):
+        raise Invalid("current_message_id is not a message of this conversation.")
     conversation = await parts.chat.change(
         owner, conversation_id, title=change.title, current_message_id=change.current_message_id
     )

@@ -64,7 +64,9 @@ async def on_holdfast_error(request: Request, error: HoldfastError) -> Response:
 async def on_http_error(request: Request, error: HTTPException) -> Response:
     """What the router raises: no such path, no such method."""
     found = {404: NotFound(), 405: MethodNotAllowed()}.get(error.status_code, Invalid())
-    return response(found, request.scope["request_id"])
+    answer = response(found, request.scope["request_id"])
+    answer.headers.update(error.headers or {})  # Allow, which a 405 has to carry.
+    return answer
 
 
 async def on_invalid(request: Request, _error: Exception) -> Response:

@@ -9,7 +9,7 @@ from holdfast.chat import Choice
 from holdfast.domain import Status
 from holdfast.errors import Invalid, InvalidCursor, ShuttingDown
 from holdfast.http import shapes
-from holdfast.http.parts import Owner, PathId, Wired, checked_id
+from holdfast.http.parts import Owner, PathId, Wired, checked_id, is_id
 from holdfast.http.requests import Body, body_of
 from holdfast.http.stream import EventStream
 from holdfast.store.generations import AtEnd
@@ -56,6 +56,8 @@ async def send(parts: Wired, owner: Owner, body: Annotated[Send, Depends(body_of
     """Send a message and follow the answer to it."""
     if body.conversation_id is not None:
         checked_id(body.conversation_id)
+    if body.parent_message_id is not None and not is_id(body.parent_message_id):
+        raise Invalid("parent_message_id is not an answer in this conversation.")
     at_end = "parent_message_id" not in body.model_fields_set
     generation = await parts.chat.send(
         owner,

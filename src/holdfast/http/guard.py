@@ -85,7 +85,8 @@ class Guard:
                 "or list this host in HOLDFAST_ALLOWED_HOSTS."
             )
         unsafe = scope["method"] not in _SAFE
-        if (unsafe or scope["path"].startswith("/api/")) and headers.get("sec-fetch-site") in _FOREIGN:
+        site = headers.get("sec-fetch-site", "same-origin")
+        if (unsafe and site != "same-origin") or (scope["path"].startswith("/api/") and site in _FOREIGN):
             raise CrossOrigin
         origin = headers.get("origin")
         if unsafe and origin is not None and origin not in {self._origin, f"{scope['scheme']}://{host}"}:

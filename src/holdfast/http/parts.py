@@ -45,9 +45,14 @@ async def _owner() -> OwnerId:
     return PERSONAL_OWNER
 
 
+def is_id(value: str) -> bool:
+    """Whether it is an id as we make them; anything else cannot exist."""
+    return _ID.fullmatch(value) is not None
+
+
 def checked_id(value: str) -> str:
-    """An id as we make them; anything else cannot exist. Raises `NotFound`."""
-    if not _ID.fullmatch(value):
+    """An id. Raises `NotFound`."""
+    if not is_id(value):
         raise NotFound
     return value
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 
 from holdfast.errors import Invalid, InvalidJson, InvalidUtf8, RequestTimeout, TooLarge, UnsupportedMediaType
 from holdfast.text import without_surrogates
@@ -73,7 +74,7 @@ async def read(request: Request) -> bytes:
                 if size > BODY_LIMIT:
                     raise too_large()
                 chunks.append(chunk)
-    except TimeoutError as error:
+    except (TimeoutError, ClientDisconnect) as error:
         raise RequestTimeout from error
     return b"".join(chunks)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from holdfast.errors import StorageError
 from holdfast.generation import Follower
 
 STUCK_LIMIT: Final = 20.0
@@ -100,15 +101,23 @@ class EventStream(Response):
 
     async def _send_all(self, send: Send) -> None:
         time = asyncio.get_running_loop().time
+        goodbye = False
         await send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
         while not self._streams.closing:
-            data = await self.follower.read()
+            try:
+                data = await self.follower.read()
+            except StorageError:
+                goodbye = True  # The reader comes back to where it was.
+                break
             if data is None:
                 break
+            if not data:
+                await asyncio.sleep(0)  # Whatever a follower does, it cannot keep the loop to itself.
             self.sending_since = time()
             await send({"type": "http.response.body", "body": data or _COMMENT, "more_body": True})
             self.sending_since = None
-        last = self._streams.goodbye() if self._streams.closing else b""
+        self.sending_since = time()
+        last = self._streams.goodbye() if goodbye or self._streams.closing else b""
         await send({"type": "http.response.body", "body": last, "more_body": False})
 
     async def _notice_leaving(self, receive: Receive) -> None:

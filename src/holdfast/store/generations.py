@@ -107,14 +107,16 @@ _END_MESSAGE: Final = (
 )
 _APPEND_SQLITE: Final = (
     "INSERT INTO pieces (generation_id, seq, kind, text) "
-    "SELECT id, ?2, ?3, ?4 FROM generations WHERE id = ?1 AND status = 'streaming'"
+    "SELECT id, ?2, ?3, ?4 FROM generations WHERE id = ?1 AND status = 'streaming' "
+    "ON CONFLICT DO NOTHING"  # It may be run again after a commit of which nobody heard.
 )
 _APPEND_POSTGRESQL: Final = (
     "INSERT INTO pieces (generation_id, seq, kind, text) "
     "SELECT id, new.seq, new.kind, new.text FROM generations "
     "JOIN unnest($1::text[], $2::bigint[], $3::smallint[], $4::text[]) AS new (generation_id, seq, kind, text) "
     "ON id = new.generation_id WHERE status = 'streaming' "
-    "FOR KEY SHARE OF generations"  # Who waits for a settle looks again afterwards.
+    "FOR KEY SHARE OF generations "  # Who waits for a settle looks again afterwards.
+    "ON CONFLICT DO NOTHING"
 )
 
 

@@ -6,6 +6,7 @@ cut at once is committed right on the event loop while the writer is idle: that 
 """
 
 import asyncio
+import fcntl
 import queue
 import sqlite3
 import threading
@@ -15,13 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TextIO, TypeVar, cast
 
 import structlog
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
-from holdfast.errors import StorageBusy, StorageError, StorageFull
+from holdfast.errors import StartRefused, StorageBusy, StorageError, StorageFull
 from holdfast.store.database import raw
 
 R = TypeVar("R")
@@ -51,6 +52,8 @@ class SQLite:
     """A database file of this process alone. Raises `StorageError` when it cannot be opened."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock: TextIO | None = None
         self._engine = _engine(path)
         self._inline: Connection | None = None
         self._queued = 0
@@ -66,7 +69,16 @@ class SQLite:
         self._writer.start()
 
     async def claim(self) -> None:
-        """Nothing to do: the file lies in a data directory, which `app` locks."""
+        """Lock a file beside the database; the lock goes with the process, however it ends."""
+        try:
+            self._lock = self._path.with_name(f"{self._path.name}.lock").open("a+", encoding="ascii")
+        except OSError as error:
+            raise StorageFull(f"Its folder cannot be written to ({error.strerror}).") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._lock.close()
+            raise StartRefused(f"DATABASE_URL: another Holdfast uses {self._path}; end it or name another") from error
 
     async def read(self, work: Callable[[Connection], R]) -> R:
         """Run `work` on a reader's thread, on one snapshot."""
@@ -92,6 +104,8 @@ class SQLite:
         for connection in (*self._open, *([self._inline] if self._inline else [])):
             connection.close()
         self._engine.dispose()
+        if self._lock:
+            self._lock.close()
 
     def _queue(self, work: Callable[[Connection], Any], *, durable: bool) -> "asyncio.Future[Any]":
         if self._closed:

@@ -28,6 +28,7 @@ EXCEPTIONS: dict[str, str] = {
 
 BLIND: dict[str, str] = {
     "src/holdfast/generation/engine.py": "the top of a generation's task, which must be settled whatever happened",
+    "src/holdfast/generation/log.py": "a writer that ends would take every generation with it",
     "src/holdfast/store/sqlite.py": "what one job of a batch raises belongs to whoever sent it",
 }
 """Files that may end any exception, at the top of a task or a request, and why."""

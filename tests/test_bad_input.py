@@ -271,3 +271,28 @@ async def test_the_openapi_document_lists_the_whole_contract(served: Served) -> 
         "/health",
         "/ready",
     }
+
+
+async def test_a_request_that_does_not_arrive_is_408(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdfast.http.server.HEAD_DEADLINE", 0.2)
+    monkeypatch.setattr("holdfast.http.requests.BODY_DEADLINE", 0.2)
+    head = b"POST /chat HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    for sent in (head, head + b'Content-Length: 99\r\n\r\n{"mess'):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rpartition(":")[2]))
+        writer.write(sent)
+        answered = await reader.readuntil(b"}}")
+        assert b" 408 " in answered
+        assert b'"code":"timeout"' in answered
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_site_that_a_browser_does_not_call_its_own_is_refused(served: Served) -> None:
+    for site in ("none", "bogus", "cross-site"):
+        assert_refused(
+            await served.http.post("/api/conversations", headers={"Sec-Fetch-Site": site}), 403, "cross_origin"
+        )
+
+
+async def test_a_405_names_what_is_allowed(served: Served) -> None:
+    assert (await served.http.get("/chat")).headers["allow"] == "POST"

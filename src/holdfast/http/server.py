@@ -13,6 +13,9 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from holdfast.domain import new_id
+from holdfast.errors import RequestTimeout
+from holdfast.http import errors
 from holdfast.http.stream import ABORT
 
 HEAD_LIMIT: Final = 64 * 1024
@@ -22,6 +25,10 @@ HEAD_DEADLINE: Final = 10.0
 """Seconds within which a request's head has to arrive."""
 
 _BACKLOG: Final = 4096
+_TOO_SLOW: Final = (
+    b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n\r\n%b"
+)
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _LAST_WORDS: Final = 5
 """Whole seconds that ordinary requests have to end once the process is told to."""
@@ -48,7 +55,7 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self._head_size = 0
         self._arrived()
-        self._deadline = self.loop.call_later(HEAD_DEADLINE, self.transport.abort)
+        self._deadline = self.loop.call_later(HEAD_DEADLINE, self._refuse_slow)
         self.scope["extensions"] = {ABORT: self.transport.abort}  # type: ignore[dict-item]
 
     def on_url(self, url: bytes) -> None:
@@ -65,6 +72,12 @@ class Protocol(HttpToolsProtocol):
         """The head is there."""
         self._arrived()
         super().on_headers_complete()
+
+    def _refuse_slow(self) -> None:
+        """Answer a head that does not come to its end; nothing above this has heard of the request yet."""
+        body = bytes(errors.response(RequestTimeout(), new_id()).body)
+        self.transport.write(_TOO_SLOW % (len(body), body))
+        self.transport.close()
 
     def _count(self, size: int) -> None:
         self._head_size += size

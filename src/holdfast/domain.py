@@ -28,7 +28,7 @@ def new_id() -> str:
 
 
 def now() -> int:
-    """The wall clock in microseconds. For people to read; nothing is ordered or limited by it."""
+    """The wall clock in microseconds. For people to read, and to list conversations by; nothing else hangs on it."""
     return time.time_ns() // 1000
 
 

@@ -50,7 +50,7 @@ _END_AT: Final = (
 _TOUCH: Final = (
     update(conversations).where(conversations.c.id == bindparam("conversation_id")).values(updated_at=bindparam("at"))
 )
-_TREE: Final = (
+TREE: Final = (
     select(messages.c.id, messages.c.parent_id)
     .where(messages.c.conversation_id == bindparam("conversation_id"))
     .order_by(messages.c.number)
@@ -104,7 +104,7 @@ class Conversations(Noun):
         """
         lock(connection, owner, conversation_id)
         below, end = {message_id}, None
-        for child_id, parent_id in connection.execute(_TREE, {"conversation_id": conversation_id}):
+        for child_id, parent_id in connection.execute(TREE, {"conversation_id": conversation_id}):
             if child_id == message_id or parent_id in below:
                 below.add(child_id)
                 end = child_id  # Rows come in the order in which they were written: the last is the newest.

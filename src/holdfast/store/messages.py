@@ -43,11 +43,6 @@ _RUNS: Final = (
     .where(generations.c.conversation_id == bindparam("conversation_id"))
     .order_by(generations.c.number)
 )
-_TREE: Final = (
-    select(messages.c.id, messages.c.parent_id)
-    .where(messages.c.conversation_id == bindparam("conversation_id"))
-    .order_by(messages.c.number)
-)
 _LOG: Final = (
     select(pieces.c.seq, pieces.c.kind, pieces.c.text)
     .where(pieces.c.generation_id == bindparam("generation_id"))
@@ -146,7 +141,7 @@ def _runs(connection: Connection, conversation_id: str) -> dict[str, list[Genera
 
 def _siblings(connection: Connection, conversation_id: str) -> dict[str | None, list[str]]:
     children: dict[str | None, list[str]] = defaultdict(list)
-    for message_id, parent_id in connection.execute(_TREE, {"conversation_id": conversation_id}):
+    for message_id, parent_id in connection.execute(conversations_.TREE, {"conversation_id": conversation_id}):
         children[parent_id].append(message_id)
     return children
 

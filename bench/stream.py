@@ -24,6 +24,7 @@ from pathlib import Path
 
 import uvloop
 
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 TICKS = os.sysconf("SC_CLK_TCK")
 NGINX = """
 daemon off; master_process off; worker_processes 1; worker_rlimit_nofile 20000; pid {run}/nginx.pid;
@@ -57,8 +58,8 @@ class Upstream:
                 length = next(
                     (int(line[15:]) for line in head.lower().split(b"\r\n") if line[:15] == b"content-length:"), 0
                 )
-                await reader.readexactly(length)
-                await (self._stream(writer) if b"/chat/completions" in head else self._models(writer))
+                body = await reader.readexactly(length)
+                await (self.complete(writer, body) if b"/chat/completions" in head else self._models(writer))
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
@@ -68,20 +69,22 @@ class Upstream:
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         )
 
-    async def _stream(self, writer: asyncio.StreamWriter) -> None:
+    async def complete(self, writer: asyncio.StreamWriter, _body: bytes) -> None:
+        """Write one answer."""
         loop = asyncio.get_running_loop()
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(HEAD)
         begun = loop.time()
         for number in range(self.tokens):
             due = begun + number / self.rate
             if (wait := due - loop.time()) > 0:
                 await asyncio.sleep(wait)
             self.late = max(self.late, loop.time() - due)
-            writer.write(_chunk({"delta": {"content": f"t{number} "}}))
-        writer.write(_chunk({"delta": {}, "finish_reason": "stop"}) + _framed(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+            writer.write(chunk({"delta": {"content": f"t{number} "}}))
+        writer.write(chunk({"delta": {}, "finish_reason": "stop"}) + _framed(b"data: [DONE]\n\n") + b"0\r\n\r\n")
 
 
-def _chunk(choice: dict[str, object]) -> bytes:
+def chunk(choice: dict[str, object]) -> bytes:
+    """A choice as a chunk of a completion, framed."""
     payload = {"id": "gen-1", "model": "bench/model", "provider": "Bench", "choices": [{"index": 0, **choice}]}
     return _framed(b"data: " + json.dumps(payload).encode() + b"\n\n")
 

@@ -17,8 +17,11 @@ async def upstream() -> AsyncIterator[LoopbackOpenRouter]:
 
 
 @pytest.fixture(params=["aiohttp", "httpx"])
-async def provider(request: pytest.FixtureRequest, upstream: LoopbackOpenRouter) -> AsyncIterator[OpenRouter]:
+async def provider(
+    request: pytest.FixtureRequest, upstream: LoopbackOpenRouter, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[OpenRouter]:
     transport: TransportName = request.param
+    monkeypatch.setattr("holdfast.provider.transport.CONNECT_SECONDS", 60)  # a busy machine connects slowly
     made = OpenRouter(upstream.base_url, KEY, is_openrouter=True, transport=transport)
     yield made
     await made.aclose()

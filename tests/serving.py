@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import sys
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -100,7 +102,7 @@ class Stream:
             data = await anext(self._bytes)
             self.raw += data
             self._waiting = [
-                Frame(int(event.id), msgspec.json.decode(event.data)) for event in self._decoder.feed(data)
+                Frame(int(event.id or 0), msgspec.json.decode(event.data)) for event in self._decoder.feed(data)
             ]
         return self._waiting.pop(0)
 
@@ -120,6 +122,7 @@ async def serving(monkeypatch: pytest.MonkeyPatch, data: Path, **environment: st
         "PORT": "0",
         "HOLDFAST_DATA_DIR": str(data),
         "HOLDFAST_PROVIDER": "openrouter",
+        "HOLDFAST_TITLE_MODEL": "off",  # A ledger of answers alone is the easier one to read.
     }
     for name, value in (given | environment).items():
         monkeypatch.setenv(name, value)
@@ -137,6 +140,36 @@ async def serving(monkeypatch: pytest.MonkeyPatch, data: Path, **environment: st
                     served.terminate()
     finally:
         await task
+
+
+@asynccontextmanager
+async def process(data: Path, base_url: str, **environment: str) -> AsyncIterator[tuple[Served, Process]]:
+    """A Holdfast in a process of its own that is ready; killed where it still runs at the end."""
+    given = {
+        "OPENROUTER_API_KEY": "sk-or-v1-canary",
+        "OPENROUTER_BASE_URL": base_url,
+        "HOLDFAST_DATA_DIR": str(data),
+        "HOLDFAST_TITLE_MODEL": "off",
+        "PORT": "0",
+    }
+    command = (sys.executable, "-m", "holdfast", "serve")
+    running = await asyncio.create_subprocess_exec(
+        *command, env=os.environ | given | environment, stdout=PIPE, stderr=PIPE
+    )
+    assert running.stdout
+    assert running.stderr
+    try:
+        line = b""
+        while b"ready at" not in line:
+            line = await running.stdout.readline()
+            assert line, (await running.stderr.read()).decode()
+        url = line.decode().split("ready at ")[1].split()[0]
+        async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
+            yield Served(client, url, data), running
+    finally:
+        if running.returncode is None:
+            running.kill()
+        await running.communicate()
 
 
 async def _ready(lines: "asyncio.Queue[str]", task: "asyncio.Task[None]") -> str:

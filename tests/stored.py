@@ -15,7 +15,18 @@ STRANGER = OwnerId("stranger")
 UNKNOWN = "0" * 26
 """An id as ours are, of nothing."""
 
-TABLES = ("owners", "conversations", "messages", "generations", "pieces")
+TABLES = (
+    "owners",
+    "conversations",
+    "messages",
+    "generations",
+    "pieces",
+    "tasks",
+    "calls",
+    "spent_keys",
+    "presets",
+    "comparisons",
+)
 
 
 async def rows(database: Path | str, statement: str) -> list[tuple[Any, ...]]:
@@ -40,9 +51,9 @@ async def contents(database: Path | str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 async def counts(database: Path | str) -> dict[str, int]:
-    """How many rows each table has, but for the owners."""
+    """How many rows each table has in which a conversation is kept."""
     found = await contents(database)
-    return {table: len(found[table]) for table in TABLES[1:]}
+    return {table: len(found[table]) for table in ("conversations", "messages", "generations", "pieces")}
 
 
 async def add_stranger(database: Path | str) -> OwnerId:

@@ -1,9 +1,11 @@
 """A message is sent, streams, is kept, and can be followed, stopped, answered again and deleted from anywhere."""
 
 import asyncio
+from urllib.parse import urlsplit
 
 import pytest
 
+from holdfast.provider.sse import SSEDecoder
 from openrouter import LoopbackOpenRouter
 from replies import MID_STREAM_ERRORS, Hold, Send, answer, broken_off, counted, event, refusal
 from serving import Served, content, reasoning
@@ -189,6 +191,37 @@ async def test_one_key_is_one_message_and_one_upstream_call(served: Served, upst
     assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_conflict")
     empty = await served.http.post("/chat", json={"message": "", **fields})
     assert empty.json()["error"]["code"] == "idempotency_conflict"
+
+
+async def test_a_late_retry_does_not_begin_a_deleted_conversation_anew(
+    served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    body = {"message": "Go.", "model_id": "acme/chat-1", "client_message_id": "k"}
+    started = (await served.send(**body))[0].event
+    await served.http.delete(f"/api/conversations/{started['conversation_id']}")
+    late = await served.http.post("/chat", json=body)
+    assert (late.status_code, late.json()["error"]["code"]) == (404, "not_found")
+    other = await served.http.post("/chat", json=body | {"message": "Stay."})
+    assert other.json()["error"]["code"] == "idempotency_conflict"
+    assert len(upstream.completions) == 1
+    assert (await served.get("/api/conversations"))["items"] == []
+
+
+async def test_an_answer_in_http_1_0_has_no_chunks_and_ends_with_its_connection(served: Served) -> None:
+    body = b'{"message": "Go.", "model_id": "acme/chat-1"}'
+    address = urlsplit(served.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    head = (
+        f"POST /chat HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    )
+    writer.write(head.encode() + b"\r\n" + body)
+    said = await reader.read()
+    writer.close()
+    head_said, _, frames = said.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head_said.lower()
+    events = SSEDecoder().feed(frames)
+    assert frames.startswith((b":", b"id: "))
+    assert '"type":"done"' in events[-1].data
 
 
 async def test_a_deleted_conversation_ends_for_its_viewers_and_stays_gone(

@@ -80,8 +80,9 @@ def test_both_names_of_postgresql_mean_the_same(monkeypatch: pytest.MonkeyPatch,
     [
         ("", "", "openrouter"),
         ("https://eu.OpenRouter.ai/api/v1/", "auto", "openrouter"),
-        ("http://localhost:11434/v1", "", "openai"),
-        ("https://notopenrouter.ai/v1", "", "openai"),
+        ("http://localhost:11434/v1", "", "auto"),
+        ("https://notopenrouter.ai/v1", "", "auto"),
+        ("https://openrouter.ai/api/v1", "openai", "openai"),
         ("http://localhost:1/v1", "OpenRouter", "openrouter"),
     ],
 )

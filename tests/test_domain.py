@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from holdfast.domain import Model, dollars, new_id, picodollars
 
 
-@given(st.decimals(0, 999_999, places=12))
+@given(st.decimals(0, 9_999, places=12))
 def test_money_comes_back_to_the_last_digit(amount: Decimal) -> None:
     stored = picodollars(amount)
     assert stored is not None
@@ -28,7 +28,7 @@ def test_money_is_written_plainly(amount: int) -> None:
 @given(st.decimals(allow_nan=True, allow_infinity=True))
 def test_every_decimal_is_a_price_or_none(amount: Decimal) -> None:
     stored = picodollars(amount)
-    assert stored is None or 0 <= stored <= 10**18
+    assert stored is None or 0 <= stored <= 10**16
 
 
 @pytest.mark.parametrize(
@@ -38,13 +38,13 @@ def test_every_decimal_is_a_price_or_none(amount: Decimal) -> None:
         ("-0", 0),
         ("0.000004", 4_000_000),
         ("4E-6", 4_000_000),
-        ("999999", 999_999 * 10**12),
+        ("9999", 9_999 * 10**12),
         ("1E-13", 0),
         ("0.00000000000049", 0),
         ("0.00000000000051", 1),
         ("1E-999999", 0),
         ("0E+999999", 0),
-        ("1000000", None),
+        ("10000", None),
         ("1E+999999", None),
         ("-0.01", None),
         ("NaN", None),

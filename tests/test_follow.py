@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.bus import Channel
+from holdfast.bus import Bus
 from holdfast.domain import PERSONAL_OWNER, Kind, Outcome, Status
 from holdfast.events import Frames
 from holdfast.generation import Follower
@@ -25,10 +25,11 @@ async def test_a_cursor_that_is_stored_and_not_yet_published_waits_for_what_foll
         PERSONAL_OWNER, Ask("acme/chat-1"), content="Go.", conversation_id=None, parent=AtEnd()
     )
     run = begun.generation
-    frames, channel = Frames(run.conversation_id, run.id), Channel(1)
+    bus = Bus()
+    frames, channel = Frames(run.conversation_id, run.id), bus.open(run.id, 1)
     await store.generations.append([(run.id, 2, Kind.CONTENT, "a"), (run.id, 3, Kind.CONTENT, "b")])
     stored = await store.generations.get(PERSONAL_OWNER, run.id)
-    follower = Follower(store, PERSONAL_OWNER, stored, stored.seq, channel)
+    follower = Follower(store, bus, PERSONAL_OWNER, stored, stored.seq)
     reading = asyncio.create_task(follower.read())
     await asyncio.sleep(0)
     assert not reading.done()
@@ -45,9 +46,10 @@ async def test_a_channel_that_ends_without_its_terminal_event_leads_to_the_store
         PERSONAL_OWNER, Ask("acme/chat-1"), content="Go.", conversation_id=None, parent=AtEnd()
     )
     run = begun.generation
-    channel = Channel(2)
+    bus = Bus()
+    channel = bus.open(run.id, 2)
     await store.generations.append([(run.id, 2, Kind.CONTENT, "a")])
-    follower = Follower(store, PERSONAL_OWNER, run, 2, channel)
+    follower = Follower(store, bus, PERSONAL_OWNER, run, 2)
     await store.generations.settle(run.id, Status.COMPLETE, Outcome(), None)
     channel.end(complete=False)
     rest = await follower.read()
@@ -61,7 +63,9 @@ async def test_a_reader_that_leaves_is_let_go_at_once(store: Store) -> None:
     begun = await store.generations.send(
         PERSONAL_OWNER, Ask("acme/chat-1"), content="Go.", conversation_id=None, parent=AtEnd()
     )
-    follower = Follower(store, PERSONAL_OWNER, begun.generation, 1, Channel(1))
+    bus = Bus()
+    bus.open(begun.generation.id, 1)
+    follower = Follower(store, bus, PERSONAL_OWNER, begun.generation, 1)
     reading = asyncio.create_task(follower.read())
     await asyncio.sleep(0)
     follower.leave()

@@ -31,6 +31,9 @@ MARKDOWN = [
     "|---|\n| 1 | 2 |\n",
 ]
 
+COMPARED: dict[str, dict[str, Any]] = {"blind": {"compare": [{"model_id": "acme/thinker"}], "blind": True}}
+"""Transcripts of the first of several answers, and what is sent along for them."""
+
 TRANSCRIPTS: dict[str, Reply] = {
     "answer": answer("Hel", "lo", ", ", "world", "."),
     "markdown": answer(*MARKDOWN),
@@ -39,6 +42,7 @@ TRANSCRIPTS: dict[str, Reply] = {
     "cut": broken_off("Once ", "upon ", by=[Send(event(MID_STREAM_ERRORS["an error inside the choice"]))]),
     "refused": refusal(402),
     "empty": answer(),
+    "blind": answer("One ", "of ", "two."),
 }
 
 
@@ -67,8 +71,8 @@ async def test_a_stream_is_what_the_browser_application_is_tested_with(
     served: Served, upstream: LoopbackOpenRouter, name: str
 ) -> None:
     reply, holds = _step_by_step(TRANSCRIPTS[name])
-    upstream.script(reply)
-    async with served.sending("Go.", model_id="acme/chat-1") as stream:
+    upstream.script(*[reply] * (2 if name in COMPARED else 1))
+    async with served.sending("Go.", model_id="acme/chat-1", **COMPARED.get(name, {})) as stream:
         started = (await stream.until("started")).event
         for hold, shows in holds:
             hold.release()

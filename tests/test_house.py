@@ -29,6 +29,10 @@ EXCEPTIONS: dict[str, str] = {
 BLIND: dict[str, str] = {
     "src/holdfast/generation/engine.py": "the top of a generation's task, which must be settled whatever happened",
     "src/holdfast/generation/log.py": "a writer that ends would take every generation with it",
+    "src/holdfast/transfer/imports.py": "the top of an import's task, whose end somebody asks about",
+    "src/holdfast/feed.py": "a loop that ends would tell nobody anything any more",
+    "src/holdfast/generation/watch.py": "the top of a reader's task: it comes back to where it was",
+    "src/holdfast/tasks.py": "the top of a task that follows an answer, whose failure is nobody else's",
     "src/holdfast/store/sqlite.py": "what one job of a batch raises belongs to whoever sent it",
 }
 """Files that may end any exception, at the top of a task or a request, and why."""

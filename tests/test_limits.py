@@ -1,11 +1,15 @@
 """What ends an answer from our side: silence, length, and a process that ends."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from holdfast.errors import StartRefused
+from holdfast.generation.live import Live
+from holdfast.generation.log import Log
 from openrouter import LoopbackOpenRouter
 from replies import COMMENT, Hold, Pause, Reply, Silence, answer, counted, tokens
 from serving import Served, content, serving
@@ -127,6 +131,9 @@ async def test_a_shutdown_waits_for_an_answer_that_ends_in_time(
             await stream.until("content")
             served.terminate()
             assert [frame async for frame in stream] == []
+        with suppress(httpx2.TransportError):
+            while True:  # Until nobody listens: then only the answer is waited for.
+                await served.get("/health")
         hold.release()
     async with serving(monkeypatch, data, **environment) as served:
         _, assistant = await served.messages(started["conversation_id"])
@@ -171,3 +178,18 @@ async def test_a_database_belongs_to_one_process_whatever_the_data_directory(
     with pytest.raises(StartRefused, match="another Holdfast uses"):
         async with serving(monkeypatch, tmp_path / "other", DATABASE_URL=address):
             pass
+
+
+async def test_whatever_goes_wrong_while_settling_the_end_is_stored_and_told(
+    served: Served, upstream: LoopbackOpenRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_log: Log, _live: Live) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr(Log, "flush", broken)
+    upstream.script(counted(5))
+    frames = await served.send("Go.", model_id=MODEL)
+    assert (frames[-1].type, frames[-1].event["status"]) == ("error", "failed")
+    _, assistant = await served.messages(frames[0].event["conversation_id"])
+    assert assistant["status"] == "failed"
+    assert assistant["content"] == content(frames)

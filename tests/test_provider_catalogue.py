@@ -1,13 +1,18 @@
 """The catalogue: what it knows, and that nobody waits for it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from holdfast.domain import Model
+from holdfast.errors import UnknownModel
 from holdfast.provider.catalogue import Catalogue
 from holdfast.provider.openrouter import OpenRouter
+from holdfast.provider.shelf import VERSION, Shelf
 from openrouter import LoopbackOpenRouter
 from replies import Hold, Reply, Silence, document, refusal
 
@@ -150,15 +155,16 @@ async def test_which_models_are_known(catalogue: Catalogue, model_id: str, known
 async def test_with_an_empty_list_the_provider_judges(upstream: LoopbackOpenRouter, catalogue: Catalogue) -> None:
     upstream.models_reply = listing()
     assert await catalogue.knows("whatever")
-    assert not catalogue.lists("whatever")
+    assert not catalogue.offers("whatever")
 
 
-async def test_only_what_is_listed_is_listed(upstream: LoopbackOpenRouter, catalogue: Catalogue) -> None:
+async def test_what_is_listed_and_its_variants_are_offered(upstream: LoopbackOpenRouter, catalogue: Catalogue) -> None:
     upstream.models_reply = listing("llama3:8b", "acme/chat-1")
     await catalogue.models()
-    assert catalogue.lists("llama3:8b")
-    assert not catalogue.lists("acme/chat-1:nitro")
-    assert not catalogue.lists("openrouter/auto")
+    assert catalogue.offers("llama3:8b")
+    assert catalogue.offers("acme/chat-1:nitro")
+    assert not catalogue.offers("llama3:70b")
+    assert not catalogue.offers("openrouter/auto")
     assert catalogue.context_length("acme/chat-1:nitro") == 4096
     assert catalogue.context_length("openrouter/auto") is None
 
@@ -166,10 +172,10 @@ async def test_only_what_is_listed_is_listed(upstream: LoopbackOpenRouter, catal
 async def test_up_to_three_near_names_are_suggested(upstream: LoopbackOpenRouter, catalogue: Catalogue) -> None:
     upstream.models_reply = listing("acme/chat-1", "acme/chat-2", "acme/chat-3", "acme/chat-4", "other/thing")
     await catalogue.models()
-    nearest = catalogue.nearest("acme/chat-9")
+    nearest = await catalogue.nearest("acme/chat-9")
     assert len(nearest) == 3
     assert all(model_id.startswith("acme/chat-") for model_id in nearest)
-    assert catalogue.nearest("zzzzzz") == []
+    assert await catalogue.nearest("zzzzzz") == []
 
 
 async def test_closing_ends_a_renewal_under_way(upstream: LoopbackOpenRouter, provider: OpenRouter) -> None:
@@ -181,3 +187,67 @@ async def test_closing_ends_a_renewal_under_way(upstream: LoopbackOpenRouter, pr
     await catalogue.aclose()
     assert await reading == []
     await upstream.ledger[0].left.wait()
+
+
+KEPT = {"is_openrouter": True, "listed_at": 1, "source": "here", "version": VERSION}
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path / "models.json", "here")
+
+
+async def test_a_list_outlives_the_process_and_nobody_waits_for_a_silent_provider(
+    upstream: LoopbackOpenRouter, provider: OpenRouter, shelf: Shelf
+) -> None:
+    first = Catalogue(provider, shelf)
+    models = await first.models()
+    await first.aclose()
+    upstream.models_reply = Reply([Silence()])
+    second = Catalogue(provider, shelf, patience=3600)
+    assert await second.models() == models  # With prices, and long before the patience is over.
+    assert second.listed_at == first.listed_at
+    await second.aclose()
+
+
+async def test_a_list_from_the_disk_is_replaced_by_the_providers_and_refuses_nobody_before(
+    upstream: LoopbackOpenRouter, provider: OpenRouter, shelf: Shelf
+) -> None:
+    shelf.write([Model("acme/old", "Old")], 1, is_openrouter=None)
+    upstream.models_reply = listing("acme/new")
+    catalogue = Catalogue(provider, shelf)
+    await catalogue.check("acme/new")
+    assert not await catalogue.knows("acme/old")
+    with pytest.raises(UnknownModel, match="acme/new"):
+        await catalogue.check("acme/ne")
+    await catalogue.aclose()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "null",
+        "[" * 100_000,
+        "\x00\xff",
+        json.dumps(KEPT | {"models": []}),
+        json.dumps(KEPT | {"models": [{"id": 1}]}),
+        json.dumps(KEPT | {"models": [{"id": "a", "name": "A"}], "version": VERSION + 1}),
+        json.dumps(KEPT | {"models": [{"id": "a", "name": "A"}], "source": "elsewhere"}),
+        json.dumps(KEPT | {"models": [{"id": "a", "name": "A", "prompt_price": "NaN?"}]}),
+    ],
+    ids=range(10),
+)
+def test_whatever_is_in_the_file_a_list_is_read_or_none(tmp_path: Path, shelf: Shelf, text: str) -> None:
+    (tmp_path / "models.json").write_text(text, "latin-1")
+    assert shelf.read() is None
+
+
+def test_a_place_that_cannot_be_written_to_is_no_failure(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "nowhere" / "models.json", "here")
+    shelf.write([Model("a", "A")], 1, is_openrouter=None)
+    assert shelf.read() is None
+    shelf = Shelf(tmp_path / "models.json", "here")
+    shelf.write([Model("a", "A")], 1, is_openrouter=None)
+    assert [path.name for path in tmp_path.iterdir()] == ["models.json"]

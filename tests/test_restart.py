@@ -4,64 +4,33 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from openrouter import LoopbackOpenRouter
 from replies import Hold, answer
-from serving import Served, content
+from serving import content, process
 
 pytestmark = pytest.mark.anyio
 
 MODEL = "acme/chat-1"
 
 
-@asynccontextmanager
-async def process(data: Path, upstream: LoopbackOpenRouter) -> AsyncIterator[tuple[Served, asyncio.subprocess.Process]]:
-    """A Holdfast in a process of its own, killed where it still runs at the end."""
-    environment = {
-        "OPENROUTER_API_KEY": "sk-or-v1-canary",
-        "OPENROUTER_BASE_URL": upstream.base_url,
-        "HOLDFAST_DATA_DIR": str(data),
-        "PORT": "0",
-    }
-    running = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "holdfast", "serve"),
-        env=os.environ | environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert running.stdout
-    assert running.stderr
-    try:
-        line = b""
-        while b"ready at" not in line:
-            line = await running.stdout.readline()
-            assert line, (await running.stderr.read()).decode()
-        url = line.decode().split("ready at ")[1].split()[0]
-        async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
-            yield Served(client, url, data), running
-    finally:
-        if running.returncode is None:
-            running.kill()
-        await running.communicate()
-
-
 async def test_what_was_shown_before_a_kill_is_stored_and_marked(upstream: LoopbackOpenRouter, tmp_path: Path) -> None:
     hold = Hold()
     upstream.script(answer(*(f"t{number} " for number in range(100)), "end", holds={100: hold}))
     shown: list[str] = []
-    async with process(tmp_path, upstream) as (served, running), served.sending("Go.", model_id=MODEL) as stream:
+    async with (
+        process(tmp_path, upstream.base_url) as (served, running),
+        served.sending("Go.", model_id=MODEL) as stream,
+    ):
         started = (await stream.until("started")).event
         while "t99 " not in "".join(shown):
             shown.append((await stream.until("content")).event["content"])
         running.send_signal(signal.SIGKILL)
         await running.wait()
-    async with process(tmp_path, upstream) as (served, _):
+    async with process(tmp_path, upstream.base_url) as (served, _):
         user, assistant = await served.messages(started["conversation_id"])
         assert user["content"] == "Go."
         assert assistant["status"] == "interrupted"
@@ -74,11 +43,12 @@ async def test_what_was_shown_before_a_kill_is_stored_and_marked(upstream: Loopb
 
 
 async def test_an_idle_process_ends_at_once_and_cleanly(upstream: LoopbackOpenRouter, tmp_path: Path) -> None:
-    async with process(tmp_path, upstream) as (_, running):
+    async with process(tmp_path, upstream.base_url) as (_, running):
         running.terminate()
         assert await running.wait() == 0
     left = [path.name for path in sorted(tmp_path.iterdir())]  # noqa: ASYNC240
-    assert left == ["holdfast.lock", "holdfast.sqlite3", "holdfast.sqlite3.lock"]
+    database = ["holdfast.sqlite3", "holdfast.sqlite3.expected", "holdfast.sqlite3.lock"]
+    assert left == ["holdfast.lock", *database, "models.json"]
 
 
 async def test_a_wrong_setting_stops_the_start_with_one_line_for_each(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ async def test_nothing_brings_a_deleted_conversation_back(store: Store, database
     ):
         with pytest.raises(NotFound):
             await late
-    assert await store.generations.list_pieces(OWNER, generation.id, after=0, limit=10) == []
+    assert await store.generations.list_pieces(OWNER, generation.id, after=0, limit=10, size=100) == []
     assert await store.messages.list_turns(OWNER, generation.message_id) == []
     assert await counts(database) == {"conversations": 0, "messages": 0, "generations": 0, "pieces": 0}
 

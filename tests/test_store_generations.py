@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from sqlalchemy import Connection
 
-from holdfast.domain import Failure, Generation, Kind, Outcome, OwnerId, Status, Usage
+from holdfast.domain import Failure, Generation, Kind, Outcome, OwnerId, Rating, Status, Usage
 from holdfast.errors import GenerationRunning, HoldfastError, IdempotencyConflict, Invalid, NotFound
 from holdfast.events import unpack
 from holdfast.store import Store
@@ -139,10 +139,12 @@ async def test_the_log_is_read_after_a_cursor_in_bounded_steps(store: Store) -> 
     generation = (await send(store)).generation
     await write(store, generation, "a", "b", "c", "d")
 
-    async def read(after: int, limit: int) -> list[tuple[int, str]]:
-        log = await store.generations.list_pieces(OWNER, generation.id, after=after, limit=limit)
+    async def read(after: int, limit: int, size: int = 100) -> list[tuple[int, str]]:
+        log = await store.generations.list_pieces(OWNER, generation.id, after=after, limit=limit, size=size)
         return [(stored.seq, stored.piece.text) for stored in log]
 
+    assert await read(0, 10, size=2) == [(2, "a"), (3, "b")]
+    assert await read(0, 10, size=0) == [(2, "a")]
     assert await read(0, 10) == [(2, "a"), (3, "b"), (4, "c"), (5, "d")]
     assert await read(2, 2) == [(3, "b"), (4, "c")]
     assert await read(5, 10) == []
@@ -265,25 +267,56 @@ CALLS: dict[str, Call] = {
         owner, ids.conversation_id, ids.message_id
     ),
     "Conversations.delete": lambda store, owner, ids: store.conversations.delete(owner, ids.conversation_id),
+    "Titles.wish": lambda store, owner, ids: store.titles.wish(owner, ids.conversation_id),
     "Messages.get": lambda store, owner, ids: store.messages.get(owner, ids.message_id),
+    "Conversations.pin": lambda store, owner, ids: store.conversations.pin(owner, ids.conversation_id, pinned=True),
+    "Messages.rate": lambda store, owner, ids: store.messages.rate(owner, ids.message_id, Rating(1)),
+    "Generations.list_running": lambda store, owner, _: store.generations.list_running(owner),
+    "Search.list": lambda store, owner, _: store.search.list(owner, "secret", limit=10),
     "Messages.list": lambda store, owner, ids: store.messages.list(owner, ids.conversation_id),
     "Messages.list_turns": lambda store, owner, ids: store.messages.list_turns(owner, ids.message_id),
     "Generations.get": lambda store, owner, ids: store.generations.get(owner, ids.id),
+    "Generations.continue_answer": lambda store, owner, ids: store.generations.continue_answer(
+        owner, ask(), message_id=ids.message_id
+    ),
     "Generations.find_by_key": lambda store, owner, _: store.generations.find_by_key(owner, Key("k", b"body")),
     "Generations.send": lambda store, owner, ids: send(store, "?", ids.conversation_id, owner=owner),
     "Generations.answer_again": lambda store, owner, ids: store.generations.answer_again(
         owner, ask(), user_message_id=ids.user_message_id
     ),
+    "Comparisons.list_branch": lambda store, owner, ids: store.comparisons.list_branch(owner, ids.conversation_id),
+    "Comparisons.get": lambda store, owner, ids: store.comparisons.get(owner, ids.user_message_id),
+    "Comparisons.pick": lambda store, owner, ids: store.comparisons.pick(owner, ids.user_message_id, ids.message_id),
+    "Transfers.list_ids": lambda store, owner, _: store.transfers.list_ids(owner, after=0),
+    "Transfers.get": lambda store, owner, ids: store.transfers.get(owner, ids.conversation_id),
     "Generations.list_pieces": lambda store, owner, ids: store.generations.list_pieces(
-        owner, ids.id, after=0, limit=10
+        owner, ids.id, after=0, limit=10, size=100
     ),
 }
 """How to ask each method for what is somebody else's."""
 
-ADDS = {"Conversations.add"}
+PRESETS = {f"Presets.{name}" for name in ("list", "put", "remove", "choose_default")}
+TRANSFERS = {"Transfers.add", "Transfers.is_known"}
+ADDS = {"Conversations.add", "Conversations.list_pinned", "Calls.sum_by_day", "Statistics.gather", *PRESETS, *TRANSFERS}
 """Methods that take an owner and no id."""
 
-OWN_PROCESS = {"Generations.append", "Generations.identify", "Generations.settle", "Generations.settle_abandoned"}
+OWN_PROCESS = {
+    "Generations.append",
+    "Generations.identify",
+    "Generations.settle",
+    "Generations.settle_abandoned",
+    "Generations.get_outcome",
+    "Generations.reconcile",
+    "Calls.list_open",
+    "Calls.complete",
+    "Titles.get_exchange",
+    "Titles.name",
+    "Titles.leave",
+    "Tasks.list_due",
+    "Tasks.attempt",
+    "Tasks.postpone",
+    "Tasks.remove",
+}
 """Methods for the tasks of the program, which no request of a person leads to."""
 
 

@@ -1,7 +1,6 @@
 """Put the pieces together, run them, and take them apart again in the right order. The only reader of `config`."""
 
 import asyncio
-import fcntl
 import gc
 import os
 import socket
@@ -17,18 +16,30 @@ from holdfast import __version__
 from holdfast.bus import Bus
 from holdfast.chat import Chat
 from holdfast.config import Settings
+from holdfast.domain import TaskKind
 from holdfast.errors import StartRefused, StorageError
+from holdfast.feed import Feed
 from holdfast.generation import Engine, Limits
 from holdfast.http import Parts, build
 from holdfast.http.server import Server
 from holdfast.http.stream import Streams
+from holdfast.presets import Presets
 from holdfast.provider import Provider
 from holdfast.provider.catalogue import Catalogue
 from holdfast.provider.openrouter import OpenRouter
 from holdfast.provider.scripted import Scripted
+from holdfast.provider.shelf import Shelf
 from holdfast.store import Store, open_store
+from holdfast.store.lock import hold_directory
+from holdfast.tasks import Tasks, Work
+from holdfast.titles import Titles
+from holdfast.transfer.imports import Imports
+from holdfast.usage import Reconciling
 
 _STATIC: Final = Path(__file__).parent / "static"
+_UNSENT: Final = 128 * 1024
+"""Bytes that the kernel takes for a connection beyond what is on its way."""
+
 _UNLIMITED: Final = 1_000_000
 _log = structlog.get_logger(__name__)
 
@@ -38,7 +49,7 @@ Report = Callable[[str], None]
 
 async def serve(settings: Settings, report: Report) -> None:
     """Serve until a signal ends it. Raises `StartRefused` and `StorageError` before the first request."""
-    with _listening(settings) as listener, _locked(settings.data_dir):
+    with _listening(settings) as listener, hold_directory(settings.data_dir):
         async with _opened(settings, report) as parts:
             streams, engine = parts.streams, parts.engine
             server: Server
@@ -65,54 +76,87 @@ async def serve(settings: Settings, report: Report) -> None:
 async def _opened(settings: Settings, report: Report) -> AsyncIterator[Parts]:
     """The parts, wired; whatever an earlier process left running is settled before anybody can ask."""
     store = await _store(settings, report)
-    provider = _provider(settings)
-    catalogue = Catalogue(provider)
-    engine = Engine(store, Bus(), provider, _limits(settings))
+    shelf = _shelf(settings)
+    provider = _provider(settings, shelf)
+    catalogue = Catalogue(provider, shelf)
+    feed = Feed(store)
+    presets = Presets(store, catalogue)
+    demo = settings.openrouter_api_key is None
+    titles = Titles(
+        store,
+        feed,
+        provider,
+        catalogue,
+        presets,
+        model=settings.title_model,
+        ask_nobody=demo or settings.title_model == "off",  # The demo has no model that could name anything.
+    )
+    reconciling = Reconciling(store, feed, provider)
+    works: dict[TaskKind, Work] = {
+        TaskKind.TITLE: titles,
+        TaskKind.RECONCILE: reconciling.answer,
+        TaskKind.RECONCILE_TITLE: reconciling.title,
+    }
+    tasks = Tasks(store, works)
+    engine = Engine(store, Bus(), feed, provider, _limits(settings), on_settled=tasks.wake)
     streams = Streams(settings.heartbeat)
+    imports = Imports(store, feed, settings.data_dir / "imports")
     heart = asyncio.create_task(streams.beat(), name="heartbeat")
     public = urlsplit(settings.public_url or "")
     try:
         if left := await store.generations.settle_abandoned():
             _log.info("generations.settled", interrupted=left)
+            tasks.wake()
         await catalogue.models()
         yield Parts(
             store=store,
             engine=engine,
-            chat=Chat(store, engine, catalogue),
+            chat=Chat(store, feed, engine, catalogue, presets, on_due=tasks.wake),
             catalogue=catalogue,
+            presets=presets,
+            imports=imports,
             streams=streams,
             static=_STATIC,
             version=__version__,
-            demo=settings.openrouter_api_key is None,
+            demo=demo,
             prefix=public.path.rstrip("/"),
             hosts=settings.hosts,
             origin=f"{public.scheme}://{public.netloc}" if public.netloc else None,
         )
     finally:
         heart.cancel()
+        await imports.aclose()
+        await tasks.aclose()
+        await feed.aclose()
         await catalogue.aclose()
         await provider.aclose()
         await store.aclose()
 
 
 async def _store(settings: Settings, report: Report) -> Store:
-    url = settings.database_url.get_secret_value()
-    scheme, _, path = url.partition("://")
-    path = f"/{path.lstrip('/')}"
+    path = settings.database_path
     try:
-        return await open_store(Path(path) if scheme == "sqlite" else url, report)
+        return await open_store(path or settings.database_url.get_secret_value(), report)
     except StorageError as error:
-        place = path if scheme == "sqlite" else "DATABASE_URL"
-        raise StartRefused(f"The database at {place} cannot be opened: {error.message}") from error
+        raise StartRefused(f"The database at {path or 'DATABASE_URL'} cannot be opened: {error.message}") from error
 
 
-def _provider(settings: Settings) -> Provider:
+def _shelf(settings: Settings) -> Shelf | None:
+    """Where the list of models outlives the process; the demo's is always there."""
+    if settings.openrouter_api_key is None:
+        return None
+    return Shelf(settings.data_dir / "models.json", settings.openrouter_base_url)
+
+
+def _provider(settings: Settings, shelf: Shelf | None) -> Provider:
     if settings.openrouter_api_key is None:
         return Scripted()
+    kept = shelf and shelf.read()
     return OpenRouter(
         settings.openrouter_base_url,
         settings.openrouter_api_key.get_secret_value(),
-        is_openrouter=settings.dialect == "openrouter",
+        is_openrouter=None if settings.dialect == "auto" else settings.dialect == "openrouter",
+        presumed=kept.is_openrouter if kept else None,
         transport=settings.transport,
         attribution=settings.attribution,
         app_url=settings.public_url or f"http://localhost:{settings.port}",
@@ -139,32 +183,11 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
             f"PORT: {settings.host}:{settings.port} cannot be listened on ({os.strerror(error.errno or 0)}); "
             "end the program that uses it or set another PORT"
         ) from error
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        # The kernel would take megabytes for a reader who takes nothing, and call each of them progress.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
     with listener:
         yield listener
-
-
-@contextmanager
-def _locked(data_dir: Path) -> Iterator[None]:
-    """The data directory, for this process alone. The lock goes with the process, however it ends."""
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (data_dir / "holdfast.lock").open("a+")
-    except OSError as error:
-        raise StartRefused(f"HOLDFAST_DATA_DIR: {data_dir} cannot be written to ({error.strerror})") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.seek(0)
-            holder = lock.read().strip() or "unknown"
-            raise StartRefused(
-                f"HOLDFAST_DATA_DIR: {data_dir} is in use by another Holdfast, process {holder}; "
-                "end it or set another directory"
-            ) from error
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        yield
 
 
 def _greeting(settings: Settings, listener: socket.socket) -> str:

@@ -157,8 +157,9 @@ class Settings(BaseSettings):
     provider: Annotated[Literal["auto", "openrouter", "openai"], _Folded, Rule("auto, openrouter or openai")] = Field(
         "auto", validation_alias="HOLDFAST_PROVIDER"
     )
-    """The dialect that the server at `OPENROUTER_BASE_URL` speaks. `auto`: OpenRouter's own host speaks `openrouter`,
-    any other `openai`. Set `openrouter` for a proxy that passes OpenRouter's own fields on."""
+    """The dialect that the server at `OPENROUTER_BASE_URL` speaks. `auto`: `openrouter` for OpenRouter's own host and
+    for a server that lists prices and modalities as OpenRouter does, `openai` for any other. OpenRouter's own fields,
+    fallback models and the question afterwards what an answer cost go to `openrouter` alone."""
 
     attribution: Switch = Field(default=True, validation_alias="HOLDFAST_ATTRIBUTION")
     """Tell the provider which application asks, with the headers `HTTP-Referer` and `X-OpenRouter-Title`. They name
@@ -237,7 +238,8 @@ class Settings(BaseSettings):
     title_model: Annotated[str | None, Field(pattern=r"^\S+$"), Rule("a model id, or off", "the model of preset 6")] = (
         Field(None, validation_alias="HOLDFAST_TITLE_MODEL")
     )
-    """The model that names conversations. `off`: the title is the first words of the message. Not used yet."""
+    """The model that names conversations, on a server without preset 6's model the one that answered. Where it fails,
+    one more is asked: the first listed that costs nothing. `off`: the title is the first words of the message."""
 
     first_token_limit: Seconds = Field(120.0, validation_alias="HOLDFAST_FIRST_TOKEN_LIMIT")
     """How long a provider may take until its first token, in seconds."""
@@ -273,12 +275,18 @@ class Settings(BaseSettings):
     """The least important kind of line that is logged. Nobody's text and no secret is logged at any level."""
 
     @property
-    def dialect(self) -> Literal["openrouter", "openai"]:
-        """What the provider speaks, once `auto` is resolved by its host."""
+    def database_path(self) -> Path | None:
+        """The SQLite file; None where the database is PostgreSQL's."""
+        scheme, _, path = self.database_url.get_secret_value().partition("://")
+        return Path(f"/{path.lstrip('/')}") if scheme == "sqlite" else None
+
+    @property
+    def dialect(self) -> Literal["openrouter", "openai", "auto"]:
+        """What the provider speaks; `auto` where its host does not tell and its list of models will."""
         if self.provider != "auto":
             return self.provider
         host = urlsplit(self.openrouter_base_url).hostname or ""
-        return "openrouter" if host == _OPENROUTER or host.endswith(f".{_OPENROUTER}") else "openai"
+        return "openrouter" if host == _OPENROUTER or host.endswith(f".{_OPENROUTER}") else "auto"
 
     @property
     def hosts(self) -> frozenset[str]:

@@ -15,13 +15,18 @@ _ANSWER_LIMIT: Final = 8192  # … but no more than this.
 _CUT_OFF: Final = "[This answer was cut off here.]"
 
 
-def build(history: Sequence[Turn], system_prompt: str, context_length: int | None) -> Prompt:
+def build(history: Sequence[Turn], system_prompt: str, context_length: int | None, *, begun: str = "") -> Prompt:
     """The system prompt and as much of the history, which ends with the message to answer, as fits from its end.
 
     `context_length` is the model's window in tokens; None where it is unknown, and then nothing is left out. The last
-    message always goes along: whether it fits alone is for the provider to say.
+    message always goes along: whether it fits alone is for the provider to say. `begun` is the answer to go on with:
+    it comes last, as the model's own words and without white space at its end, which several providers refuse.
     """
     turns = [shown for turn in history if (shown := _shown(turn))]
+    always = 1
+    if beginning := begun.rstrip():
+        turns.append((Role.ASSISTANT.value, beginning))
+        always = 2  # With the message that it answers.
     system = [("system", system_prompt)] if system_prompt else []
     if context_length is None:
         return Prompt((*system, *turns))
@@ -29,7 +34,7 @@ def build(history: Sequence[Turn], system_prompt: str, context_length: int | Non
     kept: list[tuple[str, str]] = []
     for turn in reversed(turns):
         room -= _tokens(turn)
-        if kept and room < 0:
+        if len(kept) >= always and room < 0:
             break
         kept.append(turn)
     while len(kept) > 1 and kept[-1][0] == Role.ASSISTANT:

@@ -6,7 +6,9 @@ sizes of text count code points unless they say bytes.
 
 import secrets
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import IntEnum, StrEnum
 from typing import Any, NamedTuple, NewType
@@ -18,7 +20,8 @@ PERSONAL_OWNER = OwnerId("owner")
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PICO = 12
-_HIGHEST_COST = 1_000_000  # Dollars for one call; past it a provider is wrong, and sums still fit 64 bits.
+_VEILED_FAILURE = "This answer ended with an error. Pick one of the answers, and more is told."
+_HIGHEST_COST = 10_000  # Dollars for one call; past it a provider is wrong, and sums still fit 64 bits.
 
 
 def new_id() -> str:
@@ -30,6 +33,12 @@ def new_id() -> str:
 def now() -> int:
     """The wall clock in microseconds. For people to read, and to list conversations by; nothing else hangs on it."""
     return time.time_ns() // 1000
+
+
+def timestamp(microseconds: int) -> str:
+    """RFC 3339 in UTC."""
+    moment = datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def picodollars(amount: Decimal) -> int | None:
@@ -76,6 +85,29 @@ class Kind(IntEnum):
     REASONING = 1
 
 
+class Purpose(StrEnum):
+    """What a call to the provider was made for."""
+
+    ANSWER = "answer"
+    TITLE = "title"
+
+
+class CostSource(StrEnum):
+    """Where the cost of a call is known from: its stream, the provider's records afterwards, or nowhere."""
+
+    STREAM = "stream"
+    GENERATION = "generation"
+    UNKNOWN = "unknown"
+
+
+class TaskKind(StrEnum):
+    """What may be left to do after an answer: name its conversation, find out what it and the naming cost."""
+
+    TITLE = "title"
+    RECONCILE = "reconcile"
+    RECONCILE_TITLE = "reconcile_title"
+
+
 class Piece(NamedTuple):
     """Text as the provider sent it, of one kind. A tuple, for there is one for every token."""
 
@@ -112,6 +144,22 @@ class Outcome:
     left_out: int | None = None
     """Messages of the history that did not fit the model's window."""
 
+    @property
+    def settled(self) -> bool:
+        """Whether it is known what the call took."""
+        return None not in (self.usage.prompt_tokens, self.usage.completion_tokens, self.usage.cost)
+
+
+def completed(known: Outcome, found: Outcome) -> Outcome:
+    """What is known, and where that is nothing, what was found afterwards."""
+
+    def fill(ours: Any, theirs: Any) -> dict[str, Any]:
+        values = {each.name: (getattr(ours, each.name), getattr(theirs, each.name)) for each in fields(ours)}
+        return {name: theirs if ours is None else ours for name, (ours, theirs) in values.items()}
+
+    usage = Usage(**fill(known.usage, found.usage))
+    return Outcome(**fill(known, found) | {"usage": usage})
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -133,6 +181,7 @@ class Conversation:
     created_at: int
     updated_at: int
     running: bool
+    pinned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +190,7 @@ class Generation:
 
     `seq` is the last number of its log. `offset` and `reasoning_offset` say where in the message its text begins.
     `spans` is empty while it streams; once it is settled it maps every seq to an offset (`events.pack`).
+    `veiled`: it is one of a blind comparison, and nobody has picked yet.
     """
 
     id: str
@@ -158,11 +208,127 @@ class Generation:
     failure: Failure | None
     created_at: int
     ended_at: int | None
+    veiled: bool = False
+
+    @property
+    def told(self) -> "Generation":
+        """What people may know of it: while it is veiled nothing that would tell the model, whose name is then empty.
+
+        Words of a failure may quote the provider, so they are veiled too. That an answer was cut is told.
+        """
+        if not self.veiled:
+            return self
+        failure = self.failure and replace(self.failure, message=_VEILED_FAILURE)
+        outcome = Outcome(finish_reason="length" if self.outcome.finish_reason == "length" else None)
+        return replace(self, model="", preset_id=None, outcome=outcome, failure=failure)
+
+    @property
+    def wrote(self) -> bool:
+        """Whether the answer is as this run left it: it added some text, came to its end, or is at it."""
+        return bool(self.spans) or self.status in (Status.COMPLETE, Status.STREAMING)
+
+    @property
+    def heard(self) -> bool:
+        """Whether anything ever came back from the provider: if not, the call took nothing."""
+        return bool(self.outcome.upstream_id or self.outcome.model_id_used or self.spans)
+
+
+def standing(runs: Sequence[Generation]) -> Generation:
+    """Of the runs of one answer, oldest first, the one as which it stands: a vain try to go on changes nothing."""
+    return next((run for run in reversed(runs) if run.wrote), runs[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something that is due after a generation. `attempts` were begun before, also by processes that died in them."""
+
+    number: int
+    kind: TaskKind
+    generation_id: str
+    attempts: int
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A message and its whole answer that a conversation is named after, with what decides whether it may be named.
+
+    `opening` is the conversation's first message where that is another one. `wished_revision` is the revision of the
+    title that the owner asked to have replaced, None where nobody asked.
+    """
+
+    owner_id: OwnerId
+    conversation_id: str
+    generation_id: str
+    model: str
+    opening: str
+    question: str
+    answer: str
+    title_source: TitleSource
+    title_revision: int
+    wished_revision: int | None = None
+
+    @property
+    def may_be_named(self) -> bool:
+        """Nobody named it yet, or the owner asked for another name and gave none since."""
+        return self.title_source is TitleSource.DEFAULT or self.title_revision == self.wished_revision
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A line of the ledger: one call to a provider, for an owner and a purpose."""
+
+    owner_id: OwnerId
+    purpose: Purpose
+    conversation_id: str
+    generation_id: str
+    preset_id: int | None
+    model: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What a person thinks of an answer: 1 or -1, with reasons as short labels, and words of their own."""
+
+    value: int
+    reasons: tuple[str, ...] = ()
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What some calls took together. `unknown` of them have no known cost; `cost`, in picodollars, is without them."""
+
+    calls: int = 0
+    unknown: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    reasoning_tokens: int = 0
+    cached_tokens: int = 0
+    cost: int = 0
+
+    def __add__(self, other: "Totals") -> "Totals":
+        """Both together."""
+        return Totals(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What the calls of one model for one purpose took on one day, which is counted in UTC from 1970."""
+
+    day: int
+    model: str
+    purpose: Purpose
+    totals: Totals
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one side said. `generation` is the last run that wrote it and `usage` the sum over all of them."""
+    """What one side said. `generation` is the run as whose it stands and `usage` the sum over all of them.
+
+    `failure`: why the last run failed, also where it only tried to go on and added nothing.
+    """
 
     id: str
     conversation_id: str
@@ -173,8 +339,24 @@ class Message:
     status: Status
     created_at: int
     generation: Generation | None
+    failure: Failure | None
     usage: Usage
     siblings: tuple[str, ...]
+    rating: Rating | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Answers of several models to one message, side by side, until one is picked to go on with.
+
+    `blind`: who wrote which was not told before that. `answers`: what `message_ids` name, where it was asked for.
+    """
+
+    user_message_id: str
+    blind: bool
+    message_ids: tuple[str, ...]
+    picked_message_id: str | None
+    answers: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +409,14 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """One call to a provider. `conversation_id` lets it keep a conversation on the same machine."""
+    """One call to a provider. `conversation_id` lets it keep a conversation on the same machine.
+
+    `begun` is the text that the answer goes on from, also the prompt's last message; empty for a new answer.
+    """
 
     model: str
     prompt: Prompt
     conversation_id: str
+    begun: str = ""
     fallback_models: tuple[str, ...] = ()
     parameters: dict[str, Any] = field(default_factory=dict)

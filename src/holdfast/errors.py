@@ -4,11 +4,12 @@
     ├── InvalidInput            what was sent cannot be taken as it is
     │   ├── InvalidJson  InvalidUtf8  InvalidCursor  Invalid
     │   ├── EmptyMessage  UnknownModel  IdempotencyConflict
-    │   └── TooLarge  RequestTimeout  UnsupportedMediaType
+    │   └── TooLarge  RequestTimeout  UnsupportedMediaType  UnreadableFile
     ├── Denied                  who asks may not
     │   └── Forbidden  CrossOrigin
     ├── NotFound                it is not there, or it is somebody else's
     ├── GenerationRunning       the message to build on is still being written
+    ├── ComparisonOpen          of answers side by side none is picked yet
     ├── Unavailable             not now; later it may go
     │   └── Busy  ShuttingDown
     ├── StorageError            the database refused
@@ -20,7 +21,7 @@
     │   │   └── UpstreamProtocol
     │   ├── Stalled  TooLong  EmptyAnswer
     │   └── Interrupted
-    └── StartRefused            the program must not start like this
+    └── StartRefused            the program, or a command of it, must not go on like this
 
 `code` is what programs rely on and never changes; the message is a sentence for a person that says
 what happened and what to do. Foreign errors are translated once, at the border they cross.
@@ -125,6 +126,13 @@ class UnsupportedMediaType(InvalidInput):
     sentence = "Send the body as JSON, with Content-Type: application/json."
 
 
+class UnreadableFile(InvalidInput):
+    """A file from which no conversation, or no further one, can be taken."""
+
+    code = "unreadable_file"
+    sentence = "Nothing in this file can be imported."
+
+
 class Denied(HoldfastError):
     """Who asks may not."""
 
@@ -156,6 +164,13 @@ class GenerationRunning(HoldfastError):
     code = "generation_running"
     sentence = "An answer is still being written here. Wait for it or stop it, then send again."
     retryable = True
+
+
+class ComparisonOpen(HoldfastError):
+    """Of the answers to build on none is picked yet."""
+
+    code = "comparison_open"
+    sentence = "Several answers stand side by side. Pick the one to go on with, then send again."
 
 
 class Unavailable(HoldfastError):
@@ -290,6 +305,6 @@ class Interrupted(GenerationError):
 
 
 class StartRefused(HoldfastError):
-    """The program must not start like this; the message names what to change."""
+    """The program, or a command of it, must not go on like this; the message names what to change."""
 
     code = "start_refused"

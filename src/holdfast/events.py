@@ -40,7 +40,7 @@ class Frames:
             "started",
             user_message_id=generation.user_message_id,
             message_id=generation.message_id,
-            model=generation.model,
+            model=generation.told.model or None,
             offset=generation.offset,
         )
 
@@ -62,11 +62,12 @@ class Frames:
 
 def metadata(generation: Generation) -> dict[str, Any]:
     """The `metadata` of a generation as JSON values; unknown is None."""
+    generation = generation.told
     outcome: Outcome = generation.outcome
     usage = outcome.usage
     return {
         "id": generation.message_id,
-        "model": generation.model,
+        "model": generation.model or None,
         "model_id_used": outcome.model_id_used,
         "provider": outcome.provider,
         "prompt_tokens": usage.prompt_tokens,
@@ -122,7 +123,7 @@ def replay(generation: Generation, content: str, reasoning: str, after: int) -> 
     if after < generation.seq - 1:
         yield frames.metadata(generation.seq - 1, generation)
     if after < generation.seq:
-        yield frames.terminal(generation.seq, generation.status, generation.failure)
+        yield frames.terminal(generation.seq, generation.status, generation.told.failure)
 
 
 def _spans_after(generation: Generation, after: int) -> Iterator[tuple[int, Kind, int, int]]:

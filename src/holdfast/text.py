@@ -59,17 +59,19 @@ def message(text: str) -> str:
 
 
 def title(text: str) -> str:
-    """A title in canonical form: one line, no controls, no direction overrides, at most `TITLE_LIMIT` characters.
+    """A title in canonical form: one line, at most `TITLE_LIMIT` characters; empty where nothing of it can be seen."""
+    text = _cut(one_line(text), TITLE_LIMIT)
+    return "" if _is_blank(text) else text
 
-    Empty where nothing of it can be seen.
-    """
+
+def one_line(text: str) -> str:
+    """On one line, without controls, direction overrides and what is nobody's character."""
     text = "".join(
         character
         for character in without_surrogates(text).replace("\n", " ").replace("\r", " ").replace("\t", " ")
         if character not in _BIDI_CONTROLS and unicodedata.category(character) not in {"Cc", "Zl", "Zp", "Co", "Cs"}
     )
-    text = _cut(" ".join(text.split()), TITLE_LIMIT)
-    return "" if _is_blank(text) else text
+    return " ".join(text.split())
 
 
 def _is_blank(text: str) -> bool:

@@ -2,13 +2,7 @@
 
 import asyncio
 import contextlib
-import os
 import socket
-import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -71,25 +65,3 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             writer.write(data)
             await writer.drain()
     writer.close()
-
-
-@asynccontextmanager
-async def process(data: Path, port: int, **environment: str) -> AsyncIterator[Process]:
-    """A Holdfast in a process of its own that is ready; killed where it still runs at the end."""
-    given = {"OPENROUTER_API_KEY": "sk-or-v1-test", "HOLDFAST_DATA_DIR": str(data), "PORT": str(port)}
-    command = (sys.executable, "-m", "holdfast", "serve")
-    running = await asyncio.create_subprocess_exec(
-        *command, env=os.environ | given | environment, stdout=PIPE, stderr=PIPE
-    )
-    assert running.stdout
-    assert running.stderr
-    try:
-        line = b""
-        while b"ready at" not in line:
-            line = await running.stdout.readline()
-            assert line, (await running.stderr.read()).decode()
-        yield running
-    finally:
-        if running.returncode is None:
-            running.kill()
-        await running.communicate()

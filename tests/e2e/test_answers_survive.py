@@ -1,23 +1,36 @@
 """An answer arrives while it is written, and goes on without a gap or a repeat whatever happens to the page."""
 
+import asyncio
 import re
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
 
 from e2e.conftest import Visit
-from e2e.network import Cable, free_port, process
+from e2e.network import Cable, free_port
 from e2e.visitor import Visitor
 from openrouter import LoopbackOpenRouter
 from replies import Hold, answer, counted
-from serving import Served
+from serving import Served, process
 
 pytestmark = pytest.mark.anyio
 
 HALF, WHOLE = (" ".join(f"t{number}" for number in range(count)) for count in (10, 20))
 """What the page shows of `counted(20)` held before its tenth text, and of all of it."""
+
+RECORD = """() => {
+    const messages = document.querySelector('main');
+    globalThis.shown = [];
+    new MutationObserver(() => {
+        const text = [...messages.querySelectorAll('.markdown')].at(-1)?.textContent ?? '';
+        shown.push(text.trim());
+    }).observe(messages, { subtree: true, childList: true, characterData: true });
+}"""
+"""Keeps every text that the answer ever had on the page."""
 
 
 async def ends_whole(person: Visitor) -> None:
@@ -169,20 +182,65 @@ async def test_a_browser_that_was_offline_catches_up(
     await expect(person.page.get_by_text("You are offline.")).to_have_count(0)
 
 
+@asynccontextmanager
+async def asleep(person: Visitor) -> AsyncIterator[None]:
+    """Stop everything on the page, as a telephone does.
+
+    A page that Playwright opened counts as looked at, and Chromium freezes none of those: the debugger does.
+    """
+    debugger = await person.context.new_cdp_session(person.page)
+    paused = asyncio.Event()
+    debugger.once("Debugger.paused", lambda _: paused.set())
+    await debugger.send("Debugger.enable")
+    pausing = asyncio.create_task(debugger.send("Runtime.evaluate", {"expression": "debugger"}))
+    await paused.wait()
+    yield
+    await debugger.send("Debugger.resume")
+    await pausing
+    await debugger.detach()
+
+
+@pytest.mark.parametrize("network", ["stays", "goes"])
+async def test_a_telephone_that_slept_in_the_middle_shows_the_whole_answer(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter, network: str
+) -> None:
+    holds = {10: Hold(), 15: Hold()}
+    upstream.script(counted(20, holds=holds))
+    async with Cable(served.url) as cable:
+        person = await visit(cable.url)
+        await person.say("Count.")
+        await expect(person.text).to_have_text(HALF)
+        await person.page.evaluate(RECORD)
+        async with asleep(person):
+            if network == "goes":
+                await cable.cut()
+            holds[10].release()
+            await holds[15].reached.wait()
+            if network == "goes":
+                await cable.mend()
+        await expect(person.text).to_have_text(" ".join(WHOLE.split()[:15]))
+        holds[15].release()
+        await ends_whole(person)
+        shown = await person.page.evaluate("shown")
+        assert len(shown) > 1
+        assert [text for text in shown if not (text.startswith(HALF) and WHOLE.startswith(text))] == []
+        await expect(person.page.get_by_text("Reconnecting")).to_have_count(0)
+    assert len(upstream.completions) == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 async def test_a_restarted_server_ends_the_answer_as_interrupted_and_it_can_be_tried_again(
     visit: Visit, upstream: LoopbackOpenRouter, tmp_path: Path, number: signal.Signals
 ) -> None:
     upstream.script(counted(20, holds={10: Hold()}), counted(20))
     port = free_port()
-    settings = {"OPENROUTER_BASE_URL": upstream.base_url, "HOLDFAST_PROVIDER": "openrouter"}
-    async with process(tmp_path, port, **settings) as running:
+    async with process(tmp_path, upstream.base_url, PORT=str(port)) as (_, running):
         person = await visit(f"http://127.0.0.1:{port}")
         await person.say("Count.")
         await expect(person.text).to_have_text(HALF)
         running.send_signal(number)
         await running.wait()
-    async with process(tmp_path, port, **settings):
+    async with process(tmp_path, upstream.base_url, PORT=str(port)):
         await expect(
             person.answers.get_by_text("This answer was interrupted. What was written is kept.")
         ).to_be_visible()

@@ -1,9 +1,12 @@
 """Answering again and editing make branches, and the arrows lead from one to the other."""
 
+import re
+
 import pytest
 from playwright.async_api import expect
 
 from e2e.conftest import Visit
+from e2e.test_accessible import nothing_is_cut_off, without_barriers
 from openrouter import LoopbackOpenRouter
 from replies import Hold, answer
 from serving import Served
@@ -59,3 +62,43 @@ async def test_editing_makes_a_branch_that_keeps_what_was_below(
     assert [turn["content"] for turn in upstream.completions[2].body["messages"] if turn["role"] == "user"] == [
         "Better question"
     ]
+
+
+async def test_an_answer_is_given_again_by_the_same_model_or_by_another_one(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    upstream.script(answer("I am one of many."))
+    person = await visit(served.url)
+    await person.say("Who are you?")
+    details = person.answers.get_by_role("group", name="About this answer")
+    await expect(details).to_contain_text("openrouter/auto → acme/chat-1 (the router chose)")
+    await person.button("With another model").click()
+    await without_barriers(person)
+    await nothing_is_cut_off(person)
+    await person.page.set_viewport_size({"width": 1200, "height": 700})
+    await person.button("Another model …").click()
+    await expect(person.page).to_have_url(re.compile("#again/"))
+    await person.page.get_by_role("combobox", name="Search by name").fill("thinker")
+    await person.page.keyboard.press("Enter")
+    await expect(person.text).to_have_text("Forty-two.")
+    await expect(person.answers.get_by_role("group", name="Version 2 of 2")).to_be_visible()
+    await expect(person.page.get_by_role("button", name="Choose a model")).to_contain_text("openrouter/auto")
+    await person.button("With another model").press("Enter")
+    await person.button("The same: acme/thinker").click()
+    await expect(person.answers.get_by_role("group", name="Version 3 of 3")).to_be_visible()
+    await person.button("Answer again").click()
+    await expect(person.answers.get_by_role("group", name="Version 4 of 4")).to_be_visible()
+    asked = [call.model for call in upstream.completions]
+    assert asked == ["openrouter/auto", "acme/thinker", "acme/thinker", "openrouter/auto"]
+
+
+async def test_where_a_fallback_answered_that_is_said(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    preset = {"name": "Mine", "model_id": "acme/chat-1", "fallback_model_ids": ["acme/thinker"]}
+    await served.http.put("/api/presets/1", json={**preset, "system_prompt": "", "parameters": {}})
+    upstream.script(answer("I am here instead.", model="acme/thinker"))
+    person = await visit(served.url)
+    await person.say("Who are you?")
+    details = person.answers.get_by_role("group", name="About this answer")
+    await expect(details).to_contain_text("acme/chat-1 → acme/thinker (fallback)")

@@ -1,14 +1,16 @@
 """What answers is chosen by preset or model, and what is typed is not lost."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Route, expect
 
 from e2e.conftest import Visit
+from e2e.test_accessible import without_barriers
 from openrouter import LoopbackOpenRouter
 from replies import Hold, answer
-from serving import Served
+from serving import Served, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -115,6 +117,46 @@ async def test_who_is_faster_than_the_page_loses_nothing(
     assert len(upstream.completions) == 2
 
 
+COUNT_ACCEPTED = """
+    globalThis.accepted = 0;
+    document.addEventListener('keydown', ({ key, target }) => {
+        if (key === 'Enter' && target.value === '') globalThis.accepted += 1;
+    });
+"""
+"""Counts the presses that the field took: it has heard of the key before the document does, and is empty then."""
+
+
+async def test_three_hundred_presses_of_the_send_key_double_and_lose_nothing(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    upstream.by_model["acme/chat-1"] = lambda: answer("Yes.")
+    person = await visit(served.url)
+    await person.choose("acme/chat-1")
+    await person.page.evaluate(COUNT_ACCEPTED)
+    await person.message.focus()
+    keyboard = person.page.keyboard
+    words = [f"m{number}" for number in range(301)]
+    for position, word in enumerate(words[:-1]):
+        await keyboard.insert_text(f"{word} ")
+        if position == 150:
+            assert await person.page.evaluate("accepted") > 0
+        await (keyboard.press("Enter") if position < 150 else keyboard.down("Enter"))  # pressed, then held
+    await keyboard.up("Enter")
+    await expect(person.button("Stop")).to_have_count(0)
+    await keyboard.insert_text(words[-1])
+    await keyboard.press("Enter")
+    await expect(person.message).to_have_value("")
+    await expect(person.button("Stop")).to_have_count(0)
+    conversations = (await served.get("/api/conversations"))["items"]
+    assert len(conversations) == 1
+    messages = await served.messages(conversations[0]["id"])
+    asked = [message["content"].split() for message in messages if message["role"] == "user"]
+    assert [word for question in asked for word in question] == words
+    assert [call.body["messages"][-1]["content"].split() for call in upstream.completions] == asked
+    assert await person.page.evaluate("accepted") == len(asked) == len(messages) / 2
+    assert [message["content"] for message in messages if message["role"] == "assistant"] == ["Yes."] * len(asked)
+
+
 async def test_shift_enter_breaks_the_line_and_enter_sends(visit: Visit, served: Served) -> None:
     person = await visit(served.url)
     await person.message.press_sequentially("one")
@@ -122,3 +164,61 @@ async def test_shift_enter_breaks_the_line_and_enter_sends(visit: Visit, served:
     await person.message.press_sequentially("two")
     await person.message.press("Enter")
     await expect(person.questions.locator("p")).to_have_text("one\ntwo", use_inner_text=True)
+
+
+async def test_the_picker_finds_its_way_through_four_hundred_models(visit: Visit, served: Served) -> None:
+    person = await visit("about:blank", base_url=served.url)
+    person.watch.origin = served.url
+    models = [
+        {
+            "id": f"maker-{number % 20}/model-{number}",
+            "name": f"Maker {number % 20}: Model {number}",
+            "context_length": 1000 * (number + 1),
+            "prompt_price": f"0.0000{number + 1000}",
+            "completion_price": f"0.0000{number + 1000}",
+            "free": number == 250,
+            "input_modalities": ["text", "image"] if number == 399 else ["text"],
+        }
+        for number in range(400)
+    ]
+    await person.page.route("**/api/models", lambda route: route.fulfill(json={"items": models}))
+    await person.page.goto(served.url)
+    await person.page.get_by_role("button", name="Choose a model").click()
+    dialog = person.page.get_by_role("dialog", name="Models")
+    options = dialog.get_by_role("listbox").get_by_role("option")
+    await expect(dialog.get_by_role("status")).to_have_text("400 models")
+    search = dialog.get_by_role("combobox", name="Search by name")
+    for _ in range(60):
+        await search.press("PageDown")
+    await expect(options.last).to_be_in_viewport()
+    await dialog.get_by_role("combobox", name="Order").select_option("context")
+    await expect(options.first).to_contain_text("Maker 19: Model 399 maker-19/model-399")
+    await expect(options.first).to_contain_text("400k context")
+    await expect(options.first).to_contain_text("reads images")
+    await expect(options.first).to_contain_text("$13.99 in · $13.99 out per million tokens")
+    await dialog.get_by_role("combobox", name="Order").select_option("price")
+    await expect(options.first).to_contain_text("Model 250")
+    await expect(options.first).to_contain_text("Free")
+    await search.fill("maker-7 387")
+    await expect(options).to_have_count(1)
+    await search.press("Enter")
+    await expect(person.page.get_by_role("button", name="Choose a model")).to_contain_text("maker-7/model-387")
+
+
+async def test_a_server_that_tells_only_ids_is_chosen_from_by_id(
+    visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upstream: LoopbackOpenRouter
+) -> None:
+    upstream.models = [{"id": "llama3:latest", "object": "model"}, {"id": "qwen3:8b", "object": "model"}]
+    async with serving(monkeypatch, tmp_path / "data", OPENROUTER_BASE_URL=upstream.base_url) as served:
+        person = await visit(served.url)
+        await person.page.get_by_role("button", name="Choose a model").click()
+        dialog = person.page.get_by_role("dialog", name="Models")
+        await expect(dialog.get_by_role("option")).to_have_text(["llama3:latest", "qwen3:8b"])
+        await expect(dialog.get_by_role("checkbox")).to_have_count(0)
+        await expect(dialog.get_by_role("combobox")).to_have_count(1)
+        await without_barriers(person)
+        await person.page.keyboard.type("qwen")
+        await person.page.keyboard.press("Enter")
+        await person.say("Hello")
+        await expect(person.text).to_contain_text("t19")
+        assert upstream.completions[0].model == "qwen3:8b"

@@ -1,12 +1,15 @@
 """The list of conversations: open, rename, delete and take it back."""
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
 
 from e2e.conftest import Visit
-from serving import Served
+from openrouter import LoopbackOpenRouter
+from replies import Hold, answer, refusal
+from serving import Served, serving
 
 pytestmark = pytest.mark.anyio
 
@@ -32,8 +35,7 @@ async def test_a_conversation_is_found_in_the_list_and_by_the_browsers_own_butto
 async def test_a_title_is_changed_in_place_and_kept(visit: Visit, served: Served) -> None:
     await served.send("Hello", model_id="acme/chat-1")
     person = await visit(served.url)
-    await person.conversations.hover()
-    await person.page.get_by_role("button", name=re.compile("^Rename")).click()
+    await person.in_menu("Rename")
     title = person.page.get_by_role("textbox", name="Title")
     await title.fill("Never mind")
     await title.press("Escape")
@@ -85,8 +87,147 @@ async def test_a_deletion_happens_when_the_page_is_left_before_its_time(visit: V
         pass
 
 
+async def test_what_is_about_to_be_deleted_is_gone_in_every_tab_and_comes_back_in_all(
+    visit: Visit, served: Served
+) -> None:
+    started = (await served.send("Hello", model_id="acme/chat-1"))[0].event
+    path = f"/api/conversations/{started['conversation_id']}"
+    person = await visit(served.url)
+    second = await person.another_tab(f"{served.url}/c/{started['conversation_id']}")
+    await expect(second.conversations).to_have_count(1)
+    await person.page.bring_to_front()
+    await person.conversations.hover()
+    await person.page.get_by_role("button", name=re.compile("^Delete")).click()
+    for tab in (person, second):
+        await expect(tab.conversations).to_have_count(0)
+    await expect(second.questions).to_have_count(1)
+    await person.button("Undo").click()
+    for tab in (person, second):
+        await expect(tab.conversations).to_have_count(1)
+    await person.conversations.hover()
+    await person.page.get_by_role("button", name=re.compile("^Delete")).click()
+    await expect(second.conversations).to_have_count(0)
+    await person.page.close(run_before_unload=True)
+    await expect(second.page.get_by_text("This conversation is not here")).to_be_visible()
+    assert (await served.http.get(path)).status_code == 404
+
+
+async def test_a_pinned_conversation_stays_on_top_in_every_tab(visit: Visit, served: Served) -> None:
+    for message in ("The oldest", "The middle", "The newest"):
+        await served.send(message, model_id="acme/chat-1")
+    person = await visit(served.url)
+    second = await person.another_tab()
+    pinned = person.page.get_by_role("heading", name="Pinned")
+    await expect(person.conversations).to_have_text(["The newest", "The middle", "The oldest"])
+    await expect(second.conversations).to_have_count(3)
+    await person.page.bring_to_front()
+    for title in ("The oldest", "The middle"):
+        await person.in_menu("Pin", person.conversations.filter(has_text=title))
+    for tab in (person, second):
+        await expect(tab.conversations).to_have_text(["The middle", "The oldest", "The newest"])
+    await expect(pinned).to_be_visible()
+    await person.page.reload()
+    await expect(person.conversations).to_have_text(["The middle", "The oldest", "The newest"])
+    for title in ("The oldest", "The middle"):
+        await person.in_menu("Unpin", person.conversations.filter(has_text=title))
+    for tab in (person, second):
+        await expect(tab.conversations).to_have_text(["The newest", "The middle", "The oldest"])
+    await expect(pinned).to_have_count(0)
+
+
+async def test_the_menu_of_a_row_is_worked_by_keys_and_by_a_finger(visit: Visit, served: Served) -> None:
+    await served.send("Hello", model_id="acme/chat-1")
+    person = await visit(served.url)
+    more, item = person.button("More about “Hello”"), person.page.get_by_role("menuitem")
+    await person.conversations.focus()
+    await person.page.keyboard.press("Tab")
+    await expect(more).to_be_focused()
+    await person.page.keyboard.press("Enter")
+    await expect(item.first).to_be_focused()
+    for key, name in {"ArrowUp": "Delete", "ArrowDown": "Rename", "End": "Delete", "Home": "Rename"}.items():
+        await person.page.keyboard.press(key)
+        await expect(item.and_(person.page.get_by_text(name, exact=True))).to_be_focused()
+    await person.page.keyboard.press("Escape")
+    await expect(item).to_have_count(0)
+    await expect(more).to_be_focused()
+    await person.page.keyboard.press("Space")
+    await expect(item.first).to_be_focused()
+    await person.page.keyboard.press("Enter")
+    await expect(person.page.get_by_role("textbox", name="Title")).to_be_focused()
+    phone = await visit(served.url, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    await phone.button("Conversations").tap()
+    await expect(phone.page.get_by_role("button", name=re.compile("^Delete"))).to_have_count(0)
+    await phone.button("More about “Hello”").tap()
+    for entry in await phone.page.get_by_role("menuitem").all():
+        await expect(entry).to_be_in_viewport(ratio=1)
+    await phone.page.keyboard.press("Escape")
+    await expect(phone.page.get_by_role("menuitem")).to_have_count(0)
+    await expect(phone.conversations).to_be_in_viewport()
+    await phone.button("More about “Hello”").tap()
+    await phone.page.get_by_role("menuitem", name="Pin", exact=True).tap()
+    await expect(phone.page.get_by_role("heading", name="Pinned")).to_be_visible()
+
+
 async def test_a_conversation_that_is_not_there_says_so(visit: Visit, served: Served) -> None:
     person = await visit(f"{served.url}/c/no-such-one")
     await expect(person.page.get_by_text("This conversation is not here")).to_be_visible()
     await person.page.get_by_role("alert").get_by_role("button", name="New conversation").click()
     await expect(person.page.get_by_text("What is on your mind?")).to_be_visible()
+
+
+async def test_a_new_conversation_gets_its_name_in_every_tab_while_they_are_looked_at(
+    visit: Visit, upstream: LoopbackOpenRouter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"OPENROUTER_BASE_URL": upstream.base_url, "HOLDFAST_TITLE_MODEL": "acme/thinker"}
+    hold = Hold()
+    upstream.by_model["acme/thinker"] = lambda: answer("Sailing ", "to Byzantium", holds={1: hold})
+    async with serving(monkeypatch, tmp_path / "data", **settings) as served:
+        person = await visit(served.url)
+        second = await person.another_tab()
+        await expect(second.page.get_by_text("What is on your mind?")).to_be_visible()
+        await person.page.bring_to_front()
+        await person.choose("acme/chat-1")
+        await person.say("How do I get there?")
+        await expect(person.text).to_contain_text("t19")
+        await hold.reached.wait()
+        for tab in (person, second):
+            await expect(tab.conversations).to_have_text("New Conversation")
+        hold.release()
+        for tab in (person, second):
+            await expect(tab.conversations).to_have_text("Sailing to Byzantium")
+        await expect(person.page.get_by_role("heading", level=1)).to_have_text("Sailing to Byzantium")
+        await expect(person.page).to_have_title("Sailing to Byzantium · Holdfast")
+        await expect(person.message).to_be_focused()
+    assert [call.model for call in upstream.completions] == ["acme/chat-1", "acme/thinker"]
+
+
+async def test_a_conversation_is_named_again_and_where_there_is_no_name_that_is_said(
+    visit: Visit, upstream: LoopbackOpenRouter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"OPENROUTER_BASE_URL": upstream.base_url, "HOLDFAST_TITLE_MODEL": "acme/thinker"}
+    upstream.by_model["acme/thinker"] = lambda: answer("The second name")
+    async with serving(monkeypatch, tmp_path / "data", **settings) as served:
+        started = (await served.send("Hello", model_id="acme/chat-1"))[0].event
+        person = await visit(f"{served.url}/c/{started['conversation_id']}")
+        await expect(person.conversations).to_have_text("The second name")
+        await person.conversations.press("F2")
+        await person.page.get_by_role("textbox", name="Title").fill("My own")
+        await person.page.keyboard.press("Enter")
+        await expect(person.page.get_by_role("heading", name="My own")).to_be_visible()
+        await person.in_menu("Find another name")
+        await expect(person.conversations).to_have_text("The second name")
+        await expect(person.page.get_by_role("heading", name="The second name")).to_be_visible()
+        upstream.by_model["acme/thinker"] = upstream.by_model["acme/free-1:free"] = lambda: refusal(500)
+        await person.in_menu("Find another name")
+        await expect(person.page.get_by_text("The second name: The name stays.")).to_be_visible()
+        await expect(person.conversations.get_by_label("Another name is being looked for")).to_have_count(0)
+        await expect(person.conversations).to_have_text("The second name")
+        await person.page.route("**/title", lambda route: route.abort())
+        await person.in_menu("Find another name")
+        await expect(person.page.get_by_role("alert")).to_contain_text("could not be reached")
+        await expect(person.page.get_by_text("The name stays.")).to_have_count(0)
+        await served.http.post("/api/conversations")
+        await person.page.unroute("**/title")
+        await expect(person.conversations).to_have_count(2)
+        await person.in_menu("Find another name", person.conversations.first)
+        await expect(person.page.get_by_text("There is no whole answer yet")).to_be_visible()

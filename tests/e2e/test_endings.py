@@ -58,7 +58,10 @@ async def test_a_refusal_tells_its_time_in_german_too(
 ) -> None:
     upstream.script(refusal(429, "Slow down", headers={"Retry-After": "7"}))
     person = await visit(served.url)
+    await person.message.press("Control+,")
     await person.page.get_by_role("combobox", name="Language").select_option("de")
+    await expect(person.page.get_by_role("dialog", name="Einstellungen")).to_be_visible()
+    await person.page.keyboard.press("Escape")
     await person.page.get_by_role("textbox", name="Nachricht").fill("Hallo?")
     await person.page.keyboard.press("Enter")
     answered = person.page.get_by_role("article", name="Antwort")
@@ -76,6 +79,54 @@ async def test_an_answer_that_broke_off_is_kept_and_tried_again(
     await expect(person.answers).to_contain_text("This answer ended with an error. What was written is kept.")
     await person.button("Try again").click()
     await expect(person.text).to_have_text("Once upon a time.")
+
+
+async def test_an_answer_that_broke_off_goes_on_in_its_place(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    hold = Hold()
+    upstream.script(
+        answer("Another one."),
+        broken_off("Es war 🦄 ", "einmal ", by=[Reset()]),
+        answer("ein ", "Ende.", holds={1: hold}, finish="length"),
+        answer(" Und dann?"),
+    )
+    person = await visit(served.url)
+    await person.say("Tell.")
+    await expect(person.text).to_have_text("Another one.")
+    await person.button("Answer again").click()
+    await expect(person.text).to_have_text("Es war 🦄 einmal")
+    await expect(person.answers.get_by_role("group", name="Version 2 of 2")).to_be_visible()
+    await expect(person.button("Try again")).to_be_visible()
+    await person.button("Continue").click()
+    await expect(person.text).to_have_text("Es war 🦄 einmal ein")
+    await expect(person.button("Stop")).to_be_visible()
+    await person.page.reload()
+    await expect(person.text).to_have_text("Es war 🦄 einmal ein")
+    hold.release()
+    await expect(person.text).to_have_text("Es war 🦄 einmal ein Ende.")
+    await expect(person.answers).to_contain_text("The answer reached its longest permitted length.")
+    await person.page.evaluate("document.querySelector('.markdown').firstChild.id = 'kept'")
+    await person.button("Continue").click()
+    await expect(person.text).to_have_text("Es war 🦄 einmal ein Ende. Und dann?")
+    await expect(person.text.locator("#kept")).to_have_count(1)  # It grew; it was not drawn anew.
+    await expect(person.button("Continue")).to_have_count(0)
+    await expect(person.answers.get_by_role("group", name="Version 2 of 2")).to_be_visible()
+    await expect(person.answers).to_have_count(1)
+
+
+async def test_an_answer_that_is_not_gone_on_with_is_as_it_had_been_with_the_error_beside_it(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    upstream.script(answer("Once", finish="length"), refusal(402))
+    person = await visit(served.url)
+    await person.say("Tell.")
+    await expect(person.answers).to_contain_text("The answer reached its longest permitted length.")
+    await person.button("Continue").click()
+    await expect(person.answers).to_contain_text("no credit left")
+    await expect(person.answers).to_contain_text("The answer reached its longest permitted length.")
+    await expect(person.text).to_have_text("Once")
+    await expect(person.button("Continue")).to_be_enabled()
 
 
 async def test_a_message_that_was_not_accepted_returns_to_its_field(visit: Visit, served: Served) -> None:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Dialog, Locator, Page, Request, WebError
+from playwright.async_api import BrowserContext, ConsoleMessage, Dialog, Locator, Page, Request, WebError, expect
 
 REPORT = """addEventListener('securitypolicyviolation', (event) =>
     console.error('securitypolicyviolation', event.effectiveDirective, event.blockedURI))"""
@@ -87,9 +87,17 @@ class Visitor:
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
 
+    async def in_menu(self, what: str, row: Locator | None = None) -> None:
+        """Choose from the menu of a conversation's row, the only one unless given."""
+        row = row or self.conversations
+        await row.hover()
+        await row.locator("..").get_by_role("button", name="More about").click()
+        await self.page.get_by_role("menuitem", name=what, exact=True).click()
+
     async def say(self, text: str) -> None:
-        """Write a message and send it as most people do."""
+        """Write a message and, once nothing is being answered, send it as most people do."""
         await self.message.fill(text)
+        await expect(self.button("Stop")).to_have_count(0)
         await self.message.press("Enter")
 
     async def choose(self, model: str) -> None:

@@ -20,7 +20,7 @@ while (waiting.length > 0) {
 }
 
 const total = [...first].reduce((sum, path) => sum + size(path), 0);
-const later = readdirSync(join(root, 'assets'))
+const later = readdirSync(join(root, 'assets'), { recursive: true })
   .filter((name) => name.endsWith('.js') && !first.has(join(root, 'assets', name)))
   .reduce((sum, name) => sum + size(join(root, 'assets', name)), 0);
 console.log(`first load: ${(total / 1000).toFixed(1)} kB of JavaScript gzipped (limit ${LIMIT / 1000}), on demand: ${(later / 1000).toFixed(1)} kB`);

@@ -5,6 +5,9 @@ import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { LANGUAGES } from './lib/lang';
+import { de } from './lib/lang/de';
+import { en as first } from './lib/lang/en';
+import { later } from './lib/lang/en.later';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 const css = fileURLToPath(new URL('../css/', import.meta.url));
@@ -57,11 +60,12 @@ describe('files', () => {
 });
 
 describe('words', () => {
-  const { en } = LANGUAGES;
+  const en = { ...first, ...later };
+  const languages = { en, de } satisfies Record<keyof typeof LANGUAGES, unknown>;
   const keys = Object.keys(en).sort();
   const placeholders = (text: string): string[] => [...text.matchAll(/\{\w+\}/g)].map(([found]) => found).sort();
 
-  test.each(Object.entries(LANGUAGES))('%s is complete, with the same gaps to fill', (_language, strings) => {
+  test.each(Object.entries(languages))('%s is complete, with the same gaps to fill', (_language, strings) => {
     expect(Object.keys(strings).sort()).toEqual(keys);
     for (const [key, text] of Object.entries(strings)) {
       expect(text.trim(), key).not.toBe('');
@@ -71,8 +75,14 @@ describe('words', () => {
 
   test('every word is used', () => {
     const code = sources.filter(({ path }) => !path.startsWith('lib/lang/') && !path.endsWith('.test.ts')).map(({ text }) => text).join('\n');
-    const unused = keys.filter((key) => !key.startsWith('error_') && !new RegExp(`'${key}'`).test(code));
+    const unused = keys.filter((key) => !/^(?:error|failure|left_out|not_taken|purpose|reads)_/.test(key) && !new RegExp(`'${key}'`).test(code));
     expect(unused).toEqual([]);
+  });
+
+  test('whoever says words that come later imports them', () => {
+    const saying = sources.filter(({ text }) => [...text.matchAll(/\bt\('(\w+)'/g)].some(([, key]) => Object.hasOwn(later, key ?? '')));
+    expect(saying.length).toBeGreaterThan(4);
+    expect(saying.filter(({ text }) => !text.includes("lib/lang/en.later';")).map(({ path }) => path)).toEqual([]);
   });
 
   test('every error of the contract has words', () => {
@@ -80,7 +90,7 @@ describe('words', () => {
       'invalid_json invalid_utf8 invalid_cursor sign_in_required forbidden cross_origin not_found generation_running timeout too_large ' +
       'unsupported_media_type empty_message unknown_model idempotency_conflict invalid rate_limited budget_exhausted busy shutting_down ' +
       'storage_full provider_unavailable provider_rejected provider_rate_limited out_of_credit context_too_long content_filtered ' +
-      'upstream_protocol stalled too_long empty_answer interrupted internal unreachable malformed';
+      'upstream_protocol comparison_open stalled too_long empty_answer interrupted internal unreachable malformed';
     for (const code of contract.split(' ')) expect(keys).toContain(`error_${code}`);
   });
 });

@@ -5,5 +5,6 @@ A generation belongs to the application, never to a request. What comes after an
 
 from holdfast.generation.engine import Engine, Limits
 from holdfast.generation.follow import Follower
+from holdfast.generation.watch import Watch
 
-__all__ = ["Engine", "Follower", "Limits"]
+__all__ = ["Engine", "Follower", "Limits", "Watch"]

@@ -5,9 +5,10 @@ Each ends exactly once: final text and state are stored in one transaction, and 
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -28,10 +29,13 @@ from holdfast.errors import (
     TooLong,
 )
 from holdfast.events import STARTED, Frames
+from holdfast.feed import ChangeKind, Feed
 from holdfast.generation.follow import Follower
 from holdfast.generation.live import Ending, Live, failure
 from holdfast.generation.log import Log
+from holdfast.generation.overlap import Overlap
 from holdfast.generation.pace import Pace
+from holdfast.generation.watch import Watch
 from holdfast.provider import Completion, Provider
 from holdfast.store import Store
 
@@ -44,7 +48,12 @@ _BACKLOG: Final = 512
 _CROWD: Final = 20
 """Generations at once from which on they read by the pace: fewer gain nothing by it."""
 
-_RETRY_SETTLE: Final = 5.0
+_RETRY_SETTLE: Final = 1.0
+"""Seconds between two tries to store an end."""
+
+_LAST_MOMENTS: Final = 3.0
+"""Seconds that settling may take at a shutdown. What a failing store keeps from it is settled at the next start."""
+
 _log = structlog.get_logger(__name__)
 
 Prepare = Callable[[], Awaitable[CompletionRequest]]
@@ -53,7 +62,7 @@ Prepare = Callable[[], Awaitable[CompletionRequest]]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds, code points of an answer, and generations at once."""
+    """Seconds, bytes of an answer in UTF-8, and generations at once."""
 
     first_token: float = 120.0
     idle: float = 60.0
@@ -66,8 +75,20 @@ class Limits:
 class Engine:
     """Starts, stops, settles and follows generations."""
 
-    def __init__(self, store: Store, bus: Bus, provider: Provider, limits: Limits) -> None:
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        feed: Feed,
+        provider: Provider,
+        limits: Limits,
+        *,
+        on_settled: Callable[[], None],
+    ) -> None:
+        """`on_settled` is called after each end that is stored and told."""
         self._store = store
+        self._feed = feed
+        self._on_settled = on_settled
         self._bus = bus
         self._provider = provider
         self._limits = limits
@@ -75,31 +96,38 @@ class Engine:
         self._pace = Pace()
         self._live: dict[str, Live] = {}
         self._admitted = 0
-        self._closing = False
+        self._early: dict[str, tuple[Status, HoldfastError | None]] = {}
+        self._closing = asyncio.Event()
 
     @contextmanager
-    def admit(self) -> Iterator[None]:
-        """Hold a place for one more generation while it is stored and started.
+    def admit(self, count: int = 1) -> Iterator[None]:
+        """Hold places for some more generations, all or none, while they are stored and started.
 
-        Raises `ShuttingDown` or `Busy` where it cannot be taken on.
+        Raises `ShuttingDown` or `Busy` where they cannot be taken on.
         """
-        if self._closing:
+        if self._closing.is_set():
             raise ShuttingDown(retry_after=5)
-        if len(self._live) + self._admitted >= self._limits.running:
+        if len(self._live) + self._admitted + count > self._limits.running:
             raise Busy(retry_after=5)
-        self._admitted += 1
+        self._admitted += count
         try:
             yield
         finally:
-            self._admitted -= 1
+            self._admitted -= count
+            if not self._admitted:
+                self._early.clear()
 
-    def start(self, generation: Generation, prepare: Prepare) -> None:
+    def start(self, owner: OwnerId, generation: Generation, prepare: Prepare) -> None:
         """Run a generation that is stored, from now on and on its own."""
         frames = Frames(generation.conversation_id, generation.id)
         channel = self._bus.open(generation.id, 0)
         channel.publish(STARTED, frames.started(generation))
-        live = Live(generation, channel, frames, accepted=asyncio.get_running_loop().time())
+        live = Live(
+            owner, generation, channel, frames, accepted=asyncio.get_running_loop().time(), size=generation.offset
+        )
         self._live[generation.id] = live
+        if early := self._early.pop(generation.id, None):
+            live.end(*early)
         live.task = asyncio.create_task(self._run(live, prepare), name=f"generation {generation.id}")
 
     async def follow(self, owner: OwnerId, generation_id: str, after: int) -> Follower | None:
@@ -115,26 +143,43 @@ class Engine:
             raise InvalidCursor
         if after == end and not running:
             return None
-        return Follower(self._store, owner, generation, after, channel)
+        return Follower(self._store, self._bus, owner, generation, after)
 
     def follow_begun(self, owner: OwnerId, generation: Generation) -> Follower:
         """Read from its start a generation that was just begun."""
-        return Follower(self._store, owner, generation, 0, self._bus.find(generation.id))
+        return Follower(self._store, self._bus, owner, generation, 0)
+
+    async def watch(self, owner: OwnerId, cursors: Mapping[str, int], *, follow: bool) -> Watch:
+        """What changes from now on; `follow`: and every generation that runs or starts, each after its cursor.
+
+        A cursor of a generation that ended meanwhile leads to its rest; one that leads nowhere is passed over.
+        """
+        subscription = self._feed.subscribe(owner)
+        watch = Watch(self._feed, subscription, partial(self.follow_begun, owner) if follow else None)
+        if follow:
+            try:
+                running = await self._store.generations.list_running(owner)
+                for generation_id in dict.fromkeys([*cursors, *(generation.id for generation in running)]):
+                    with suppress(NotFound, InvalidCursor):
+                        follower = await self.follow(owner, generation_id, cursors.get(generation_id, 0))
+                        watch.follow([(generation_id, follower)] if follower else [])
+            except BaseException:
+                watch.leave()
+                raise
+        return watch
 
     def stop(self, generation_id: str) -> None:
         """Have a running generation end as stopped, with the text so far."""
-        if live := self._live.get(generation_id):
-            live.end(Status.STOPPED)
+        self._end(generation_id, Status.STOPPED)
 
     def delete(self, generation_ids: Iterable[str]) -> None:
         """End generations whose rows were deleted; their viewers are told that nothing is there."""
         for generation_id in generation_ids:
-            if live := self._live.get(generation_id):
-                live.end(Status.FAILED, NotFound())
+            self._end(generation_id, Status.FAILED, NotFound())
 
     def begin_closing(self, *, at_once: bool = False) -> None:
         """Take on nothing new; `at_once`: and interrupt what runs."""
-        self._closing = True
+        self._closing.set()
         if at_once:
             self._interrupt()
 
@@ -145,8 +190,18 @@ class Engine:
         if tasks:
             await asyncio.wait(tasks, timeout=drain)
             self._interrupt()
-            await asyncio.wait(tasks)
+            _, late = await asyncio.wait(tasks, timeout=_LAST_MOMENTS)
+            for task in late:
+                _log.warning("generation.left", task=task.get_name())
+                task.cancel()
         await self._log.aclose()
+
+    def _end(self, generation_id: str, status: Status, error: HoldfastError | None = None) -> None:
+        """End what runs; what is stored and about to be started ends when it is."""
+        if live := self._live.get(generation_id):
+            live.end(status, error)
+        elif self._admitted:
+            self._early[generation_id] = (status, error)
 
     def _interrupt(self) -> None:
         for live in list(self._live.values()):
@@ -161,6 +216,7 @@ class Engine:
             live.begin()
             request = await prepare()
             outcome = dataclasses.replace(outcome, left_out=request.prompt.left_out)
+            live.overlap = Overlap(request.begun)
             async with total, silence, self._provider.stream(request) as completion:
                 await self._read(live, completion, silence)
             ending: Ending = (Status.COMPLETE, None)
@@ -174,6 +230,7 @@ class Engine:
             _log.exception("generation.crashed", generation_id=live.generation.id)
             ending = (Status.FAILED, failure(HoldfastError()))
         live.ending = ending  # From here on nothing else can end it.
+        self._log.append(live, live.overlap.rest())
         if completion:
             outcome = dataclasses.replace(completion.outcome, left_out=outcome.left_out)
         await self._settle(live, self._timed(live, outcome))
@@ -183,10 +240,11 @@ class Engine:
         time = asyncio.get_running_loop().time
         idle = self._limits.idle
         renew = 0.0
-        await self._identify(live, completion)
+        identified = await self._identify(live, completion)
         async for pieces in completion:
             if not pieces:
                 continue
+            identified = identified or await self._identify(live, completion)
             now = time()
             if live.first_content is None:
                 live.note_first(pieces, now)
@@ -194,10 +252,10 @@ class Engine:
                 silence.reschedule(now + idle)
                 self._pace.adjust()
                 renew = now + idle * _GRANULARITY
-            live.size += sum([len(piece.text) for piece in pieces])
+            live.size += sum([len(text) if text.isascii() else len(text.encode()) for _, text in pieces])
             if live.size > self._limits.size:
                 raise TooLong
-            self._log.append(live, pieces)
+            self._log.append(live, live.overlap.feed(pieces))
             if live.seq - live.channel.seq > _BACKLOG:
                 await self._log.flush(live)
             if self._pace.tick and len(self._live) >= _CROWD:
@@ -205,10 +263,12 @@ class Engine:
         if live.first_content is None:
             raise EmptyAnswer
 
-    async def _identify(self, live: Live, completion: Completion) -> None:
+    async def _identify(self, live: Live, completion: Completion) -> bool:
         """Store the provider's id before the first token: after a crash it is the only handle on the cost."""
-        if upstream_id := completion.outcome.upstream_id:
+        upstream_id = completion.outcome.upstream_id
+        if upstream_id:
             await self._store.generations.identify(live.generation.id, upstream_id)
+        return upstream_id is not None
 
     def _timed(self, live: Live, outcome: Outcome) -> Outcome:
         thought, spoke = live.first_reasoning, live.first_content
@@ -224,8 +284,9 @@ class Engine:
         try:
             try:
                 await self._log.flush(live)
-            except StorageError as error:
-                live.ending = (Status.FAILED, failure(error))
+            except Exception as error:  # noqa: BLE001 - whatever it was, the end has to be stored
+                live.lost = _storage_error(error)  # What was not written by now is not written any more.
+                live.ending = (Status.FAILED, failure(live.lost))
             await self._store_end(live, outcome)
         finally:
             if not live.channel.ended:
@@ -234,7 +295,11 @@ class Engine:
             del self._live[live.generation.id]
 
     async def _store_end(self, live: Live, outcome: Outcome) -> None:
-        """Try until it is stored. Viewers hear of a failing disk at once, whatever cannot be stored."""
+        """Try until it is stored. Viewers hear of a failing disk at once, whatever cannot be stored.
+
+        At once is after a second try: the first may have been stored and only its acknowledgement lost.
+        """
+        is_first = True
         while True:
             status, failed = live.ending or (Status.COMPLETE, None)
             try:
@@ -243,21 +308,32 @@ class Engine:
                 return self._tell_end(live, Status.FAILED, failure(error))
             except Exception as error:  # noqa: BLE001 - whatever it was, the end has to be stored and told
                 _log.error("generation.not_settled", generation_id=live.generation.id, error=type(error).__name__)
+                if is_first:
+                    is_first = False
+                    continue
                 if not isinstance(error, StorageBusy):
-                    live.ending = (Status.FAILED, failure(error if isinstance(error, StorageError) else StorageError()))
+                    live.ending = (Status.FAILED, failure(_storage_error(error)))
                     self._tell_end(live, *live.ending)
-                if self._closing:
+                if await self._closes_within(_RETRY_SETTLE):
                     return None  # The next start settles it.
-                await asyncio.sleep(_RETRY_SETTLE)
             else:
-                return self._publish_end(live, settled)
+                self._publish_end(live, settled)
+                self._feed.announce(
+                    live.owner, ChangeKind.GENERATION_ENDED, settled.conversation_id, generation=settled
+                )
+                return self._on_settled()
+
+    async def _closes_within(self, seconds: float) -> bool:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._closing.wait(), seconds)
+        return self._closing.is_set()
 
     def _publish_end(self, live: Live, settled: Generation) -> None:
         channel = live.channel
         if channel.ended or settled.seq != channel.seq + 2:
             return  # Told already, or the store knows more than was published: followers read it there.
         channel.publish(settled.seq - 1, live.frames.metadata(settled.seq - 1, settled))
-        channel.publish(settled.seq, live.frames.terminal(settled.seq, settled.status, settled.failure))
+        channel.publish(settled.seq, live.frames.terminal(settled.seq, settled.status, settled.told.failure))
         channel.end(complete=True)
 
     def _tell_end(self, live: Live, status: Status, failed: Failure | None) -> None:
@@ -266,6 +342,10 @@ class Engine:
         if not channel.ended:
             channel.publish(channel.seq + 1, live.frames.terminal(channel.seq + 1, status, failed))
             channel.end(complete=True)
+
+
+def _storage_error(error: Exception) -> StorageError:
+    return error if isinstance(error, StorageError) else StorageError()
 
 
 def _milliseconds(start: float | None, end: float | None) -> int | None:

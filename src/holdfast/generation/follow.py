@@ -4,17 +4,16 @@ A live follower is fed by the channel; whoever is behind its tail, and everybody
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Final
 
-from holdfast.bus import READ_LIMIT, Channel
+from holdfast.bus import READ_LIMIT, Bus, Channel
 from holdfast.domain import Generation, OwnerId, Status
 from holdfast.errors import NotFound
 from holdfast.events import STARTED, Frames, replay
 from holdfast.generation.live import failure
 from holdfast.store import Store
-from holdfast.store.generations import StoredPiece
 
 _PIECES: Final = 256
 """Pieces taken from the store at once."""
@@ -26,14 +25,13 @@ _POLL: Final = 0.5
 class Follower:
     """One reader's way through a generation. `cursor` is the last seq that was read."""
 
-    def __init__(
-        self, store: Store, owner: OwnerId, generation: Generation, after: int, channel: Channel | None
-    ) -> None:
+    def __init__(self, store: Store, bus: Bus, owner: OwnerId, generation: Generation, after: int) -> None:
         self.cursor = after
         self._store = store
+        self._bus = bus
         self._owner = owner
         self._generation = generation
-        self._channel = channel
+        self._channel = bus.find(generation.id)
         self._frames = Frames(generation.conversation_id, generation.id)
         self._replay: Iterator[bytes] | None = None
         self._news: asyncio.Future[None] | None = None
@@ -88,7 +86,8 @@ class Follower:
         if self._replay is None:
             generation = await self._store.generations.get(self._owner, self._generation.id)
             if generation.status is Status.STREAMING:
-                return await self._read_pieces() or await self._poll()
+                self._channel = self._bus.find(generation.id)  # It was stored a moment before it was started.
+                return b"" if self._channel else await self._read_pieces() or await self._poll()
             message = await self._store.messages.get(self._owner, generation.message_id)
             self._replay = replay(generation, message.content, message.reasoning, self.cursor)
         taken: list[bytes] = []
@@ -107,9 +106,9 @@ class Follower:
             parts.append(self._frames.started(self._generation))
             self.cursor = STARTED
         log = await self._store.generations.list_pieces(
-            self._owner, self._generation.id, after=self.cursor, limit=_PIECES
+            self._owner, self._generation.id, after=self.cursor, limit=_PIECES, size=READ_LIMIT
         )
-        for kind, group in groupby(_up_to_limit(log), key=lambda stored: stored.piece.kind):
+        for kind, group in groupby(log, key=lambda stored: stored.piece.kind):
             joined = list(group)
             self.cursor = joined[-1].seq
             parts.append(self._frames.text(self.cursor, kind, "".join(stored.piece.text for stored in joined)))
@@ -120,13 +119,3 @@ class Follower:
     async def _poll(self) -> bytes:
         await asyncio.sleep(_POLL)
         return b""
-
-
-def _up_to_limit(log: Sequence[StoredPiece]) -> Iterator[StoredPiece]:
-    """The first pieces, at least one, until a read is full."""
-    size = 0
-    for stored in log:
-        yield stored
-        size += len(stored.piece.text)
-        if size >= READ_LIMIT:
-            return

@@ -4,9 +4,10 @@ import asyncio
 from dataclasses import dataclass, field
 
 from holdfast.bus import Channel
-from holdfast.domain import Failure, Generation, Kind, Piece, Status
+from holdfast.domain import Failure, Generation, Kind, OwnerId, Piece, Status
 from holdfast.errors import HoldfastError, StorageBusy, StorageFull
 from holdfast.events import STARTED, Frames
+from holdfast.generation.overlap import Overlap
 
 Ending = tuple[Status, Failure | None]
 """How a generation ends."""
@@ -16,9 +17,10 @@ Ending = tuple[Status, Failure | None]
 class Live:
     """The state of one run. `seq` counts what was appended, `channel.seq` what is stored and published of it.
 
-    `size` is in code points, times are those of the event loop.
+    `size` is in bytes of UTF-8, times are those of the event loop.
     """
 
+    owner: OwnerId
     generation: Generation
     channel: Channel
     frames: Frames
@@ -31,6 +33,7 @@ class Live:
     lost: HoldfastError | None = None
     task: "asyncio.Task[None] | None" = field(default=None, repr=False)
     begun: bool = False
+    overlap: Overlap = field(default_factory=Overlap)
 
     def begin(self) -> None:
         """The task's first step. Raises `CancelledError` where the end was asked for before it."""

@@ -12,7 +12,7 @@ from holdfast.http import shapes
 from holdfast.http.parts import Owner, PathId, Wired, checked_id, is_id
 from holdfast.http.requests import Body, body_of
 from holdfast.http.stream import EventStream
-from holdfast.store.generations import AtEnd
+from holdfast.store.generations import SIBLINGS, AtEnd
 
 _CURSOR_DIGITS: Final = 18
 
@@ -38,16 +38,25 @@ class _Choice(Body):
         return Choice(self.model_id, self.preset_id, self.client_message_id)
 
 
+class Other(Body):
+    """One more to ask."""
+
+    model_id: str | None = None
+    preset_id: int | None = None
+
+
 class Send(_Choice):
     """A message to send."""
 
     message: str
     conversation_id: str | None = None
     parent_message_id: str | None = None
+    compare: Annotated[list[Other], Field(default_factory=list, max_length=SIBLINGS - 1)]
+    blind: bool = False
 
 
 class Again(_Choice):
-    """How to answer a message again."""
+    """How to answer a message again. `continue`: go on with this unfinished answer instead of writing another one."""
 
     continue_: Annotated[bool, Field(alias="continue")] = False
 
@@ -58,6 +67,8 @@ async def send(parts: Wired, owner: Owner, body: Annotated[Send, Depends(body_of
         checked_id(body.conversation_id)
     if body.parent_message_id is not None and not is_id(body.parent_message_id):
         raise Invalid("parent_message_id is not an answer in this conversation.")
+    if body.blind and not body.compare:
+        raise Invalid("blind is for a comparison; name others to compare with.")
     at_end = "parent_message_id" not in body.model_fields_set
     generation = await parts.chat.send(
         owner,
@@ -65,6 +76,8 @@ async def send(parts: Wired, owner: Owner, body: Annotated[Send, Depends(body_of
         body.choice(),
         conversation_id=body.conversation_id,
         parent=AtEnd() if at_end else body.parent_message_id,
+        compare=[Choice(other.model_id, other.preset_id) for other in body.compare],
+        blind=body.blind,
     )
     return EventStream(parts.engine.follow_begun(owner, generation), parts.streams)
 
@@ -72,10 +85,9 @@ async def send(parts: Wired, owner: Owner, body: Annotated[Send, Depends(body_of
 async def answer_again(
     parts: Wired, owner: Owner, message_id: PathId, body: Annotated[Again, Depends(body_of(Again))]
 ) -> Response:
-    """Answer a user's message once more and follow that answer."""
-    if body.continue_:
-        raise Invalid("Continuing an answer is not available yet; answer the message again instead.")
-    generation = await parts.chat.answer_again(owner, message_id, body.choice())
+    """Answer a user's message once more, or go on with an unfinished answer, and follow what is written."""
+    write = parts.chat.continue_answer if body.continue_ else parts.chat.answer_again
+    generation = await write(owner, message_id, body.choice())
     return EventStream(parts.engine.follow_begun(owner, generation), parts.streams)
 
 

@@ -1,5 +1,6 @@
 """Before any route: who may knock. Host, origin and form of a request are checked; every answer gets its headers."""
 
+from collections.abc import Collection
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
@@ -10,8 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from holdfast.domain import new_id
 from holdfast.errors import CrossOrigin, Forbidden, HoldfastError
 from holdfast.http import errors
-from holdfast.http.requests import BODY_LIMIT, check_media_type, too_large
+from holdfast.http.requests import BODY_LIMIT, UPLOADED, check_media_type, too_large
 from holdfast.http.stream import RAW_SEND
+from holdfast.transfer.imports import UPLOAD_LIMIT
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; font-src 'self'; "
@@ -30,6 +32,9 @@ _HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "X-DNS-Prefetch-Control": "off",
 }
+_UPLOADS: Final = "/api/imports"
+"""The one address that takes a file."""
+
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _FOREIGN: Final = frozenset({"cross-site", "same-site"})
 
@@ -91,7 +96,10 @@ class Guard:
         origin = headers.get("origin")
         if unsafe and origin is not None and origin not in {self._origin, f"{scope['scheme']}://{host}"}:
             raise CrossOrigin
-        _check_body(headers)
+        if scope["path"] == _UPLOADS and scope["method"] == "POST":
+            _check_body(headers, UPLOAD_LIMIT, UPLOADED)
+        else:
+            _check_body(headers)
 
     def _believed(self, host: str) -> bool:
         """A loopback name or one that the operator listed; the port does not matter."""
@@ -102,13 +110,15 @@ class Guard:
         return name in self._hosts or name == "localhost" or _is_loopback(name)
 
 
-def _check_body(headers: Headers) -> None:
-    """A body says that it is JSON and is not longer than we take; one without a length is measured as it comes."""
+def _check_body(
+    headers: Headers, limit: int = BODY_LIMIT, media_types: Collection[str] = ("application/json",)
+) -> None:
+    """A body says what it is and is not longer than we take; one without a length is measured as it comes."""
     length = headers.get("content-length", "0")
-    if length.isascii() and length.isdigit() and int(length[:20]) > BODY_LIMIT:
-        raise too_large()
+    if length.isascii() and length.isdigit() and int(length[:20]) > limit:
+        raise too_large(limit)
     if length != "0" or "transfer-encoding" in headers:
-        check_media_type(headers)
+        check_media_type(headers, media_types)
 
 
 def _is_loopback(name: str) -> bool:

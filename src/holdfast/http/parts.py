@@ -12,8 +12,10 @@ from holdfast.domain import PERSONAL_OWNER, OwnerId
 from holdfast.errors import NotFound
 from holdfast.generation import Engine
 from holdfast.http.stream import Streams
+from holdfast.presets import Presets
 from holdfast.provider.catalogue import Catalogue
 from holdfast.store import Store
+from holdfast.transfer.imports import Imports
 
 _ID: Final = re.compile(r"[0-9a-z]{26}")
 
@@ -26,6 +28,8 @@ class Parts:
     engine: Engine
     chat: Chat
     catalogue: Catalogue
+    presets: Presets
+    imports: Imports
     streams: Streams
     static: Path
     version: str

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from typing import Any, Final, TypeVar
 
 from fastapi import Request
@@ -17,7 +17,10 @@ BODY_LIMIT: Final = 2 * 1024 * 1024
 """Bytes of a request's body."""
 
 BODY_DEADLINE: Final = 30.0
-"""Seconds within which a body has to arrive."""
+"""Seconds within which a body has to arrive, and of a file each piece."""
+
+UPLOADED: Final = frozenset({"application/json", "application/octet-stream", "application/zip"})
+"""What a file may say that it is; what it is, is looked at. No form of another site's page can say any of these."""
 
 _SHOWN_PROBLEMS: Final = 3
 
@@ -51,16 +54,16 @@ def documented(model: type[Body]) -> dict[str, Any]:
     }
 
 
-def check_media_type(headers: Headers) -> None:
-    """Raises `UnsupportedMediaType` where a body does not say that it is JSON."""
+def check_media_type(headers: Headers, taken: Collection[str] = ("application/json",)) -> None:
+    """Raises `UnsupportedMediaType` where a body does not say that it is JSON, or another one that is taken."""
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json":
+    if media_type not in taken:
         raise UnsupportedMediaType
 
 
-def too_large() -> TooLarge:
+def too_large(limit: int = BODY_LIMIT) -> TooLarge:
     """The refusal of a body, with the limit."""
-    return TooLarge(f"The request's body is too large; at most {BODY_LIMIT} bytes are taken.")
+    return TooLarge(f"The request's body is too large; at most {limit} bytes are taken.")
 
 
 async def read(request: Request) -> bytes:
@@ -77,6 +80,20 @@ async def read(request: Request) -> bytes:
     except (TimeoutError, ClientDisconnect) as error:
         raise RequestTimeout from error
     return b"".join(chunks)
+
+
+async def pieces(request: Request) -> AsyncIterator[bytes]:
+    """A file as it comes. Raises `RequestTimeout` when it stops coming."""
+    stream = aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout(BODY_DEADLINE):
+                piece = await anext(stream)
+        except StopAsyncIteration:
+            return
+        except (TimeoutError, ClientDisconnect) as error:
+            raise RequestTimeout from error
+        yield piece  # Outside the deadline: what is done with a piece is not the sender's time.
 
 
 def _parsed(body: bytes) -> object:

@@ -3,15 +3,16 @@
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import httptools
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from holdfast.domain import new_id
 from holdfast.errors import RequestTimeout
@@ -72,6 +73,9 @@ class Protocol(HttpToolsProtocol):
         """The head is there."""
         self._arrived()
         super().on_headers_complete()
+        if self.scope["http_version"] == "1.0":
+            self.cycle.__class__ = _Unchunked  # uvicorn makes the cycle and hands it to a task at once.
+            self.cycle.chunked_encoding = False
 
     def _refuse_slow(self) -> None:
         """Answer a head that does not come to its end; nothing above this has heard of the request yet."""
@@ -88,6 +92,17 @@ class Protocol(HttpToolsProtocol):
         if self._deadline:
             self._deadline.cancel()
             self._deadline = None
+
+
+class _Unchunked(RequestResponseCycle):
+    """An answer in HTTP/1.0, as some proxies ask: it ends with its connection, for there are no chunks yet."""
+
+    async def send(self, message: Any) -> None:
+        """Pass a message on; a body without a length is as long as it is."""
+        if message["type"] == "http.response.body":
+            more = message.get("more_body", False)
+            self.expected_content_length = sys.maxsize if more else len(message.get("body", b""))
+        await super().send(message)
 
 
 class Server(uvicorn.Server):

@@ -1,6 +1,6 @@
 """Who is asking, what can answer, and whether the process is well."""
 
-from holdfast import presets
+from holdfast.domain import timestamp
 from holdfast.errors import ShuttingDown
 from holdfast.http import shapes
 from holdfast.http.parts import Owner, Wired
@@ -12,14 +12,12 @@ async def get_session(parts: Wired, _owner: Owner) -> shapes.Session:
 
 
 async def list_models(parts: Wired, _owner: Owner) -> shapes.Models:
-    """The provider's live list."""
-    return shapes.Models(items=[shapes.model(model) for model in await parts.catalogue.models()])
-
-
-async def list_presets(parts: Wired, _owner: Owner) -> shapes.Presets:
-    """The six presets."""
-    items = [shapes.preset(preset, await presets.model_for(preset, parts.catalogue)) for preset in presets.SHIPPED]
-    return shapes.Presets(items=items, default_preset_id=presets.DEFAULT_ID)
+    """The provider's live list; while the provider cannot be reached, the last one it gave."""
+    models = await parts.catalogue.models()
+    listed_at = parts.catalogue.listed_at
+    return shapes.Models(
+        items=[shapes.model(model) for model in models], listed_at=None if listed_at is None else timestamp(listed_at)
+    )
 
 
 async def health() -> shapes.Health:

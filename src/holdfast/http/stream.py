@@ -1,17 +1,16 @@
-"""Event streams over HTTP: a bare ASGI response that hands on what a follower reads, and the care for open ones.
+"""Event streams over HTTP: a bare ASGI response that hands on what a source reads, and the care for open ones.
 
 One `send` for whatever is new. Nothing a reader does or leaves undone reaches the generation it follows.
 """
 
 import asyncio
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from holdfast.errors import StorageError
-from holdfast.generation import Follower
 
 STUCK_LIMIT: Final = 20.0
 """Seconds after which a reader whose socket takes nothing is let go; it may come back to where it was."""
@@ -57,25 +56,38 @@ class Streams:
             for stream in list(self._open):
                 if stream.sending_since is not None and stream.sending_since < late:
                     stream.abort()
-                stream.follower.wake()
+                stream.source.wake()
 
     def close(self) -> None:
         """Have every stream say goodbye and end, and every later one too."""
         self.closing = True
         for stream in self._open:
-            stream.follower.wake()
+            stream.source.wake()
 
     def goodbye(self) -> bytes:
         """Ask a client back in a moment, and not all of them in the same one."""
         return b"retry: %d\n\n" % self._random.randint(*_RETRY_MS)
 
 
+class Source(Protocol):
+    """Where a stream's bytes come from."""
+
+    async def read(self) -> bytes | None:
+        """What is new; b"" where it was woken without news, None at the end. Raises `StorageError`."""
+
+    def wake(self) -> None:
+        """Let a `read` that waits return."""
+
+    def leave(self) -> None:
+        """The reader is gone."""
+
+
 class EventStream(Response):
     """One reader's stream. `sending_since` is the time since which its socket has not taken what it was given."""
 
-    def __init__(self, follower: Follower, streams: Streams) -> None:
+    def __init__(self, source: Source, streams: Streams) -> None:
         super().__init__()
-        self.follower = follower
+        self.source = source
         self.sending_since: float | None = None
         self._streams = streams
         self._cut: Any = None
@@ -86,7 +98,7 @@ class EventStream(Response):
             self._cut()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the end of the generation, of the connection or of the process."""
+        """Send until the end of the source, of the connection or of the process."""
         extensions = scope.get("extensions") or {}
         self._cut = extensions.get(ABORT)
         await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
@@ -97,6 +109,7 @@ class EventStream(Response):
             await self._send_all(send)
         finally:
             self._streams.discard(self)
+            self.source.leave()
             gone.cancel()
 
     async def _send_all(self, send: Send) -> None:
@@ -105,14 +118,14 @@ class EventStream(Response):
         await send({"type": "http.response.body", "body": _COMMENT, "more_body": True})
         while not self._streams.closing:
             try:
-                data = await self.follower.read()
+                data = await self.source.read()
             except StorageError:
                 goodbye = True  # The reader comes back to where it was.
                 break
             if data is None:
                 break
             if not data:
-                await asyncio.sleep(0)  # Whatever a follower does, it cannot keep the loop to itself.
+                await asyncio.sleep(0)  # Whatever a source does, it cannot keep the loop to itself.
             self.sending_since = time()
             await send({"type": "http.response.body", "body": data or _COMMENT, "more_body": True})
             self.sending_since = None
@@ -123,4 +136,4 @@ class EventStream(Response):
     async def _notice_leaving(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
-        self.follower.leave()
+        self.source.leave()

@@ -28,6 +28,10 @@ class Completion(Protocol):
 class Provider(Protocol):
     """Something that completes conversations."""
 
+    @property
+    def keeps_records(self) -> bool | None:
+        """Whether it can be asked afterwards what a call took; None while that is not known."""
+
     def stream(self, request: CompletionRequest) -> AbstractAsyncContextManager[Completion]:
         """Open one completion. Entering returns at the provider's answer's head, or raises `ProviderError`.
 
@@ -36,6 +40,9 @@ class Provider(Protocol):
 
     async def list_models(self) -> list[Model]:
         """The models that it offers. Raises `ProviderError`."""
+
+    async def find_record(self, upstream_id: str) -> Outcome | None:
+        """What its records say of a call; None where they say nothing, or nothing yet. Raises `ProviderError`."""
 
     async def aclose(self) -> None:
         """Let go of connections."""

@@ -16,10 +16,11 @@ _MAX_PRICE = 10**6
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of the models, and the link to the next ones."""
+    """Some of the models, the link to the next ones, and whether they are told of as only OpenRouter does."""
 
     models: list[Model]
     following: str | None
+    is_openrouter: bool = False
 
 
 def read(body: bytes) -> Page:
@@ -33,7 +34,13 @@ def read(body: bytes) -> Page:
         raise UpstreamProtocol("The provider's list of models is not a list.")
     following = _member(_member(report, "links"), "next")
     models = [model for entry in entries if (model := _model(entry)) is not None]
-    return Page(models, following if isinstance(following, str) else None)
+    return Page(models, following if isinstance(following, str) else None, any(map(_is_openrouters, entries)))
+
+
+def _is_openrouters(entry: object) -> bool:
+    """Prices per token beside the modalities of what comes out: other servers tell of one, or of neither."""
+    modalities = _member(_member(entry, "architecture"), "output_modalities")
+    return isinstance(modalities, list) and isinstance(_member(_member(entry, "pricing"), "prompt"), str)
 
 
 def _model(entry: object) -> Model | None:

@@ -7,15 +7,16 @@ the key goes to no other origin, and neither it nor any text is ever logged.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import httpx2
 import msgspec
 
-from holdfast.domain import CompletionRequest, Model
+from holdfast.domain import CompletionRequest, Model, Outcome
 from holdfast.errors import ProviderError, ProviderUnavailable, UpstreamProtocol
-from holdfast.provider import failures, listing
+from holdfast.provider import failures, listing, record
 from holdfast.provider.answer import Answer
 from holdfast.provider.transport import FOREIGN, Body, TransportName, client, never_connected, unreachable
 
@@ -24,11 +25,13 @@ _REFUSAL_SECONDS = 5.0
 _LIST_BYTES = 32 << 20
 _LIST_PAGES = 50
 _LIST_SECONDS = 30.0
+_RECORD_BYTES = 1 << 20
+_RECORD_SECONDS = 15.0
 _RECONNECT_SECONDS = 0.2
 _DRAIN_SECONDS = 0.1
 _SESSION_ID_CHARACTERS = 256
 
-_OURS = frozenset({"model", "messages", "stream", "stream_options", "n"})
+_OURS = frozenset({"model", "models", "messages", "n", "route", "stream", "stream_options"})
 """Fields that no preset may set."""
 
 _OPENROUTER_ONLY = frozenset(
@@ -57,7 +60,8 @@ class OpenRouter:
         base_url: str,
         api_key: str | None,
         *,
-        is_openrouter: bool,
+        is_openrouter: bool | None,
+        presumed: bool | None = None,
         transport: TransportName = "aiohttp",
         attribution: bool = True,
         app_url: str = "http://localhost",
@@ -65,21 +69,26 @@ class OpenRouter:
     ) -> None:
         """Prepare calls to `base_url`, which ends in `/v1`; no connection is made yet.
 
-        `is_openrouter` says whether the server knows OpenRouter's own fields, `attribution` whether it is told
-        which application calls.
+        `is_openrouter` says whether the server knows OpenRouter's own fields and keeps its records; None: its list of
+        models will tell, and until then it counts as `presumed`. `attribution` says whether it is told which
+        application calls.
         """
         self._base_url = base_url.rstrip("/")
         self._api_key = api_key or None
-        self._is_openrouter = is_openrouter
+        self._is_openrouter = presumed if is_openrouter is None else is_openrouter
+        self._is_told = is_openrouter is not None
         self._http = client(transport, self._base_url)
         self._headers = {"Accept-Encoding": "identity", "User-Agent": app_title}
         if self._api_key:
             self._headers["Authorization"] = f"Bearer {self._api_key}"
         if attribution:
             self._headers |= {"HTTP-Referer": app_url, "X-OpenRouter-Title": app_title}
-        # Ollama reads only the old name, OpenAI's newer models refuse it.
-        takes_new_name = is_openrouter or (urlsplit(self._base_url).hostname or "").endswith("openai.com")
-        self._length_limit = "max_completion_tokens" if takes_new_name else "max_tokens"
+        self._is_openai = (urlsplit(self._base_url).hostname or "").endswith("openai.com")
+
+    @property
+    def keeps_records(self) -> bool | None:
+        """As the port has it: OpenRouter does."""
+        return self._is_openrouter
 
     @asynccontextmanager
     async def stream(self, request: CompletionRequest) -> AsyncIterator[Answer]:
@@ -115,10 +124,21 @@ class OpenRouter:
                         break
                     page = await self._page(url)
                     found |= {model.id: model for model in page.models}
+                    if not self._is_told:
+                        self._is_openrouter, self._is_told = page.is_openrouter, True
                     url = self._same_origin(url, page.following)
         except TimeoutError as slow:
             raise ProviderUnavailable from slow
         return list(found.values())
+
+    async def find_record(self, upstream_id: str) -> Outcome | None:
+        """Ask what a call took; None where that is not known yet. Raises `ProviderError`."""
+        try:
+            async with asyncio.timeout(_RECORD_SECONDS):
+                body = await self._get(f"{self._base_url}/generation?id={quote(upstream_id, safe='')}", _RECORD_BYTES)
+        except TimeoutError as slow:
+            raise ProviderUnavailable from slow
+        return None if body is None else record.read(body)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -165,7 +185,8 @@ class OpenRouter:
             **parameters,
         }
         if limit is not None:
-            body[self._length_limit] = limit
+            # Ollama reads only the old name, OpenAI's newer models refuse it.
+            body["max_completion_tokens" if self._is_openrouter or self._is_openai else "max_tokens"] = limit
         if self._is_openrouter:
             body["session_id"] = request.conversation_id[:_SESSION_ID_CHARACTERS]
             if request.fallback_models:
@@ -173,19 +194,28 @@ class OpenRouter:
         return body
 
     async def _page(self, url: str) -> listing.Page:
+        body = await self._get(url, _LIST_BYTES)
+        if body is None:
+            raise ProviderUnavailable("The provider has no list of models. Check OPENROUTER_BASE_URL.")
+        return listing.read(body)
+
+    async def _get(self, url: str, limit: int) -> bytes | None:
+        """A document of at most `limit` bytes; None where there is none. Raises `ProviderError`."""
         headers = self._headers | {"Accept": "application/json"}
         response = await self._send(self._http.build_request("GET", url, headers=headers))
         body = Body(response)
         try:
+            if response.status_code == HTTPStatus.NOT_FOUND:
+                return None
             await self._check(response, body)
             content = bytearray()
             while data := await body.read():
                 content += data
-                if len(content) > _LIST_BYTES:
-                    raise UpstreamProtocol("The provider's list of models is too long to be one.")
+                if len(content) > limit:
+                    raise UpstreamProtocol("The provider sent a document that is too long to be one.")
         finally:
             await body.aclose()
-        return listing.read(bytes(content))
+        return bytes(content)
 
     def _same_origin(self, page: str, following: str | None) -> str | None:
         """Resolve the link to the next page; None for one that would take the key elsewhere."""

@@ -69,6 +69,8 @@ _LATER_ANSWER = "You wrote: “{quoted}”\n\nThe demo has shown all it knows. S
 class Scripted:
     """The port without a network. `word_seconds` is the pause between words; 0 answers as fast as it is read."""
 
+    keeps_records: bool | None = False
+
     def __init__(self, *, word_seconds: float = 0.03) -> None:
         """Take the speed of writing."""
         self._word_seconds = word_seconds
@@ -94,6 +96,10 @@ class Scripted:
             )
             for model_id, name in _NAMES.items()
         ]
+
+    async def find_record(self, upstream_id: str) -> Outcome | None:  # noqa: ARG002 - the port's signature
+        """None is kept."""
+        return None
 
     async def aclose(self) -> None:
         """Nothing is held."""

@@ -12,6 +12,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Literal
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
+from weakref import WeakSet
 
 import aiohttp
 import httpx2
@@ -124,9 +125,7 @@ def _end_with_connection(reader: aiohttp.StreamReader, closed: asyncio.Future[No
     After a broken chunk aiohttp 3.14 closes the connection and leaves whoever reads waiting for ever.
     """
 
-    def end(lost: asyncio.Future[None] | None) -> None:
-        if lost is not None and not lost.cancelled():
-            lost.exception()  # which asyncio would otherwise report as never looked at
+    def end(_lost: asyncio.Future[None] | None) -> None:
         if not reader.is_eof() and reader.exception() is None:
             reader.feed_eof()
 
@@ -137,8 +136,19 @@ def _end_with_connection(reader: aiohttp.StreamReader, closed: asyncio.Future[No
     def forget() -> None:  # since the connection may outlive many bodies
         closed.remove_done_callback(end)
 
+    if closed not in _looked_at:  # It outlives this body, and asyncio reports what nobody looks at.
+        _looked_at.add(closed)
+        closed.add_done_callback(_look_at)
     closed.add_done_callback(end)
     reader.on_eof(forget)
+
+
+_looked_at: WeakSet[asyncio.Future[None]] = WeakSet()
+
+
+def _look_at(lost: asyncio.Future[None]) -> None:
+    if not lost.cancelled():
+        lost.exception()
 
 
 def unreachable(failure: Exception) -> ProviderError:

@@ -4,17 +4,29 @@ Authorisation is the lookup: what concerns a person takes the owner, and there i
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import make_url
 
+from holdfast.errors import StartRefused
+from holdfast.store.calls import Calls
+from holdfast.store.comparisons import Comparisons
 from holdfast.store.conversations import Conversations
 from holdfast.store.database import Database
 from holdfast.store.generations import Generations
+from holdfast.store.look import look
 from holdfast.store.messages import Messages
 from holdfast.store.migrate import migrate
+from holdfast.store.presence import expect, look_before_opening
+from holdfast.store.presets import Presets
+from holdfast.store.search import Search
+from holdfast.store.statistics import Statistics
+from holdfast.store.tasks import Tasks
+from holdfast.store.titles import Titles
+from holdfast.store.transfers import Transfers
 
-__all__ = ["Store", "open_store"]
+__all__ = ["Store", "open_beside", "open_store"]
 
 
 class Store:
@@ -25,10 +37,18 @@ class Store:
         self.conversations = Conversations(database)
         self.messages = Messages(database)
         self.generations = Generations(database)
+        self.comparisons = Comparisons(database)
+        self.calls = Calls(database)
+        self.statistics = Statistics(database)
+        self.tasks = Tasks(database)
+        self.titles = Titles(database)
+        self.search = Search(database)
+        self.presets = Presets(database)
+        self.transfers = Transfers(database)
 
     async def check(self) -> None:
-        """Raises `StorageError` when the database does not answer."""
-        await self._database.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+        """Raises `StorageError` when the database cannot be read, or took no writing last and still takes none."""
+        await self._database.check()
 
     async def aclose(self) -> None:
         """Let go of the database."""
@@ -38,12 +58,34 @@ class Store:
 async def open_store(url: str | Path, report: Callable[[str], None]) -> Store:
     """Open a SQLite file, or PostgreSQL by its address, in the shape that this program expects.
 
-    Raises `StorageError` when it cannot be opened, `StartRefused` when a newer program wrote it.
+    Raises `StorageError` when it cannot be opened, `StartRefused` when a newer program wrote it
+    or it has gone.
     """
     database = _database(url)
     try:
         await database.claim()
+        if isinstance(url, Path):
+            look_before_opening(url)
         await database.write(lambda connection: migrate(connection, report), durable=True)
+        if isinstance(url, Path):
+            expect(url)
+    except BaseException:
+        await database.aclose()
+        raise
+    return Store(database)
+
+
+async def open_beside(url: str | Path) -> Store:
+    """Open a database that a server may be using, to add to it in short transactions; nothing of its shape changes.
+
+    Where no server uses it, none can begin to until it is closed. Raises `StartRefused` where there is none of this
+    very shape, and `StorageError`.
+    """
+    await look(url, lambda _connection: None)
+    database = _database(url)
+    try:
+        with suppress(StartRefused):
+            await database.claim()
     except BaseException:
         await database.aclose()
         raise

@@ -5,11 +5,18 @@ from typing import Final
 
 from sqlalchemy import Connection, Integer, and_, bindparam, delete, exists, insert, or_, select, update
 
-from holdfast.domain import Conversation, OwnerId, Status, TitleSource, new_id, now
+from holdfast.domain import (
+    Conversation,
+    OwnerId,
+    Status,
+    TitleSource,
+    new_id,
+    now,
+)
 from holdfast.errors import Invalid, NotFound
 from holdfast.store import rows
 from holdfast.store.database import Noun, reading, writing
-from holdfast.store.schema import conversations, generations, messages
+from holdfast.store.schema import conversations, generations, messages, spent_keys
 
 DEFAULT_TITLE: Final = "New Conversation"
 
@@ -41,6 +48,12 @@ _RENAME: Final = (
         title_revision=conversations.c.title_revision + 1,
     )
 )
+_PIN: Final = update(conversations).where(_mine).values(pinned_at=bindparam("new_pinned_at"))
+_PINNED: Final = (
+    _all.where(conversations.c.pinned_at.is_not(None))
+    .order_by(conversations.c.pinned_at.desc(), conversations.c.number.desc())
+    .limit(bindparam("limit", type_=Integer))
+)
 _CHOOSE: Final = update(conversations).where(_mine).values(current_message_id=bindparam("end"))
 _END_AT: Final = (
     update(conversations)
@@ -59,6 +72,17 @@ _LIST_RUNNING: Final = select(generations.c.id).where(
     generations.c.conversation_id == bindparam("conversation_id"), generations.c.status == Status.STREAMING
 )
 _DELETE: Final = delete(conversations).where(_mine)
+_SPEND_KEYS: Final = insert(spent_keys).from_select(
+    ["owner_id", "client_message_id", "request_digest"],
+    select(generations.c.owner_id, generations.c.client_message_id, generations.c.request_digest).where(
+        generations.c.conversation_id == bindparam("conversation_id"),
+        generations.c.client_message_id.is_not(None),
+        ~exists().where(
+            spent_keys.c.owner_id == generations.c.owner_id,
+            spent_keys.c.client_message_id == generations.c.client_message_id,
+        ),
+    ),
+)
 
 
 class Conversations(Noun):
@@ -76,6 +100,12 @@ class Conversations(Noun):
         page = found[:limit]
         more = (page[-1]["updated_at"], page[-1]["number"]) if len(found) > limit else None
         return [rows.conversation(row) for row in page], more
+
+    @reading
+    def list_pinned(self, connection: Connection, owner: OwnerId, *, limit: int) -> Sequence[Conversation]:
+        """Those that are kept at hand, latest pinned first."""
+        found = connection.execute(_PINNED, {"owner": owner, "limit": limit}).mappings()
+        return [rows.conversation(row) for row in found]
 
     @reading
     def get(self, connection: Connection, owner: OwnerId, conversation_id: str) -> Conversation:
@@ -97,20 +127,20 @@ class Conversations(Noun):
         return get(connection, owner, conversation_id)
 
     @writing()
+    def pin(self, connection: Connection, owner: OwnerId, conversation_id: str, *, pinned: bool) -> Conversation:
+        """Keep it at hand, or no longer. Raises `NotFound`."""
+        values = {"owner": owner, "conversation_id": conversation_id, "new_pinned_at": now() if pinned else None}
+        connection.execute(_PIN, values)
+        return get(connection, owner, conversation_id)
+
+    @writing()
     def choose(self, connection: Connection, owner: OwnerId, conversation_id: str, message_id: str) -> Conversation:
         """Make the branch through a message the current one, down to the newest message anywhere below it.
 
         Raises `NotFound` for the conversation and `Invalid` for a message that is not in it.
         """
         lock(connection, owner, conversation_id)
-        below, end = {message_id}, None
-        for child_id, parent_id in connection.execute(TREE, {"conversation_id": conversation_id}):
-            if child_id == message_id or parent_id in below:
-                below.add(child_id)
-                end = child_id  # Rows come in the order in which they were written: the last is the newest.
-        if end is None:
-            raise Invalid("current_message_id is not a message of this conversation.")
-        connection.execute(_CHOOSE, {"owner": owner, "conversation_id": conversation_id, "end": end})
+        choose(connection, owner, conversation_id, message_id)
         return get(connection, owner, conversation_id)
 
     @writing()
@@ -118,6 +148,7 @@ class Conversations(Noun):
         """Delete it with all that is in it; the ids of the generations that were running. Raises `NotFound`."""
         lock(connection, owner, conversation_id)
         running = connection.execute(_LIST_RUNNING, {"conversation_id": conversation_id}).scalars().all()
+        connection.execute(_SPEND_KEYS, {"conversation_id": conversation_id})
         connection.execute(_DELETE, {"owner": owner, "conversation_id": conversation_id})
         return running
 
@@ -137,6 +168,18 @@ def lock(connection: Connection, owner: OwnerId, conversation_id: str) -> str | 
         raise NotFound
     current_message_id: str | None = row[0]
     return current_message_id
+
+
+def choose(connection: Connection, owner: OwnerId, conversation_id: str, message_id: str) -> None:
+    """What `Conversations.choose` does, in a conversation that is locked. Raises `Invalid`."""
+    below, end = {message_id}, None
+    for child_id, parent_id in connection.execute(TREE, {"conversation_id": conversation_id}):
+        if child_id == message_id or parent_id in below:
+            below.add(child_id)
+            end = child_id  # Rows come in the order in which they were written: the last is the newest.
+    if end is None:
+        raise Invalid("current_message_id is not a message of this conversation.")
+    connection.execute(_CHOOSE, {"owner": owner, "conversation_id": conversation_id, "end": end})
 
 
 def add(connection: Connection, owner: OwnerId, conversation_id: str, *, end: str | None) -> None:

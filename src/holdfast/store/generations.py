@@ -4,21 +4,35 @@ Whatever a generation writes lies in `pieces` until it is settled; then the same
 text and state removes them and keeps a map from every seq to its place in the text.
 """
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Integer, RowMapping, bindparam, func, insert, select, update
 
-from holdfast.domain import Failure, Generation, Kind, Outcome, OwnerId, Piece, Role, Status, new_id, now
+from holdfast.domain import (
+    Failure,
+    Generation,
+    Kind,
+    Outcome,
+    OwnerId,
+    Piece,
+    Role,
+    Status,
+    Task,
+    new_id,
+    now,
+    standing,
+)
 from holdfast.errors import GenerationRunning, IdempotencyConflict, Interrupted, Invalid, NotFound
-from holdfast.events import STARTED, pack
+from holdfast.events import STARTED
+from holdfast.store import comparisons as comparisons_
 from holdfast.store import conversations as conversations_
+from holdfast.store import ending, rows
 from holdfast.store import messages as messages_
-from holdfast.store import rows
+from holdfast.store import tasks as tasks_
 from holdfast.store.database import Noun, raw, reading, writing
-from holdfast.store.schema import generations, messages, pieces
+from holdfast.store.schema import generations, messages, pieces, spent_keys
 
 SIBLINGS: Final = 4
 """Answers to one user message that may be written at the same time."""
@@ -43,10 +57,14 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A stored generation. `replayed`: an earlier request with the same key had begun it already."""
+    """A stored generation. `replayed`: an earlier request with the same key had begun it already.
+
+    `others`: those that were begun with it, beside it.
+    """
 
     generation: Generation
     replayed: bool = False
+    others: tuple[Generation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,42 +86,38 @@ PieceRow = tuple[str, int, int, str]
 _id = generations.c.id == bindparam("generation_id")
 
 _GET: Final = select(generations).where(generations.c.owner_id == bindparam("owner"), _id)
-_GET_TO_SETTLE: Final = select(generations).where(_id).with_for_update()
+_GET_BY_ID: Final = select(generations).where(_id)
 _LIST_STREAMING: Final = select(generations).where(generations.c.status == Status.STREAMING)
+_LIST_RUNNING: Final = _LIST_STREAMING.where(generations.c.owner_id == bindparam("owner")).order_by(
+    generations.c.number
+)
 _FIND_BY_KEY: Final = select(generations).where(
     generations.c.owner_id == bindparam("owner"), generations.c.client_message_id == bindparam("client_message_id")
+)
+_FIND_SPENT: Final = select(spent_keys.c.request_digest).where(
+    spent_keys.c.owner_id == bindparam("owner"), spent_keys.c.client_message_id == bindparam("client_message_id")
+)
+_OF_MESSAGE: Final = (
+    select(generations).where(generations.c.message_id == bindparam("message_id")).order_by(generations.c.number)
+)
+_VEILED: Final = select(generations.c.id).where(
+    generations.c.message_id == bindparam("message_id"), generations.c.veiled
 )
 _COUNT_RUNNING: Final = select(func.count()).where(
     generations.c.user_message_id == bindparam("user_message_id"), generations.c.status == Status.STREAMING
 )
-_GET_PARENT: Final = select(messages.c.role, messages.c.status).where(
+_GET_PARENT: Final = select(messages.c.role, messages.c.status, messages.c.parent_id).where(
     messages.c.conversation_id == bindparam("conversation_id"), messages.c.id == bindparam("parent_id")
 )
 _ADD: Final = insert(generations)
 _IDENTIFY: Final = update(generations).where(_id).values(upstream_id=bindparam("upstream"))
 _LAST_SEQ: Final = select(func.max(pieces.c.seq)).where(pieces.c.generation_id == bindparam("generation_id"))
-_LOG: Final = (
-    select(pieces.c.kind, pieces.c.text)
-    .where(pieces.c.generation_id == bindparam("generation_id"))
-    .order_by(pieces.c.seq)
-)
 _LOG_AFTER: Final = (
     select(pieces.c.seq, pieces.c.kind, pieces.c.text)
     .join(generations, generations.c.id == pieces.c.generation_id)
     .where(generations.c.owner_id == bindparam("owner"), _id, pieces.c.seq > bindparam("after"))
     .order_by(pieces.c.seq)
     .limit(bindparam("limit", type_=Integer))
-)
-_DROP_LOG: Final = delete(pieces).where(pieces.c.generation_id == bindparam("generation_id"))
-_END: Final = update(generations).where(_id)
-_END_MESSAGE: Final = (
-    update(messages)
-    .where(messages.c.id == bindparam("message_id"))
-    .values(
-        content=messages.c.content + bindparam("more_content"),
-        reasoning=messages.c.reasoning + bindparam("more_reasoning"),
-        status=bindparam("end_status"),
-    )
 )
 _APPEND_SQLITE: Final = (
     "INSERT INTO pieces (generation_id, seq, kind, text) "
@@ -133,7 +147,12 @@ class Generations(Noun):
         if generation.status is not Status.STREAMING:
             return generation
         last = connection.execute(_LAST_SEQ, {"generation_id": generation_id}).scalar()
-        return dataclasses.replace(generation, seq=last or STARTED)
+        return replace(generation, seq=last or STARTED)
+
+    @reading
+    def list_running(self, connection: Connection, owner: OwnerId) -> Sequence[Generation]:
+        """What is being written for an owner, longest first."""
+        return [rows.generation(row) for row in connection.execute(_LIST_RUNNING, {"owner": owner}).mappings()]
 
     @reading
     def find_by_key(self, connection: Connection, owner: OwnerId, key: Key) -> Generation | None:
@@ -150,11 +169,15 @@ class Generations(Noun):
         content: str,
         conversation_id: str | None,
         parent: str | AtEnd | None,
+        others: Sequence[Ask] = (),
+        blind: bool = False,
     ) -> Begun:
         """Store a user's message, the empty answer to it and the generation that is to write it.
 
+        `others`: ask these too; the answers are to be compared, where `blind` without knowing whose they are.
         Without a conversation a new one is made. Raises `NotFound`, `Invalid` for a parent that is no answer of this
-        conversation, `GenerationRunning` for one that is still being written, and `IdempotencyConflict`.
+        conversation, `GenerationRunning` for one that is still being written, `ComparisonOpen` for one of several of
+        which none is picked, and `IdempotencyConflict`.
         """
         if earlier := _find_begun(connection, owner, ask):
             return earlier
@@ -171,10 +194,16 @@ class Generations(Noun):
         if parent_id is not None:
             _check_parent(connection, run.conversation_id, parent_id)
         question = (run.user_message_id, parent_id, Role.USER, content)
-        answer = (run.message_id, run.user_message_id, Role.ASSISTANT, "")
-        messages_.add(connection, run.conversation_id, [question, answer])
-        _add(connection, owner, ask, run)
-        return Begun(run)
+        asks = (ask, *others)
+        more = [_new(other, run.conversation_id, run.user_message_id) for other in others]
+        runs = [replace(each, veiled=blind) for each in (run, *more)]
+        answers = [(each.message_id, each.user_message_id, Role.ASSISTANT, "") for each in runs]
+        messages_.add(connection, run.conversation_id, [question, *answers])
+        if others:
+            comparisons_.add(connection, run.conversation_id, run.user_message_id, count=len(runs), blind=blind)
+        for each, asked in zip(runs, asks, strict=True):
+            _add(connection, owner, asked, each)
+        return Begun(runs[0], others=tuple(runs[1:]))
 
     @writing()
     def answer_again(self, connection: Connection, owner: OwnerId, ask: Ask, *, user_message_id: str) -> Begun:
@@ -192,11 +221,37 @@ class Generations(Noun):
         conversations_.lock(connection, owner, run.conversation_id)
         if earlier := _find_begun(connection, owner, ask):
             return earlier  # A copy of this request was faster to the lock.
-        running = connection.execute(_COUNT_RUNNING, {"user_message_id": user_message_id}).scalar_one()
-        if running >= SIBLINGS:
-            raise GenerationRunning(f"{SIBLINGS} answers to this message are being written already. Wait or stop one.")
+        _check_siblings(connection, user_message_id)
         messages_.add(connection, run.conversation_id, [(run.message_id, user_message_id, Role.ASSISTANT, "")])
         conversations_.end_at(connection, run.conversation_id, run.message_id)
+        _add(connection, owner, ask, run)
+        return Begun(run)
+
+    @writing()
+    def continue_answer(self, connection: Connection, owner: OwnerId, ask: Ask, *, message_id: str) -> Begun:
+        """Store a generation that goes on with an answer where its text stops.
+
+        Raises `NotFound`, `Invalid` for what is no answer or has come to its end, `GenerationRunning` for one that is
+        being written or has `SIBLINGS` running beside it, and `IdempotencyConflict`.
+        """
+        if earlier := _find_begun(connection, owner, ask):
+            return earlier
+        conversation_id = messages_.get_row(connection, owner, message_id)["conversation_id"]
+        conversations_.lock(connection, owner, conversation_id)
+        if earlier := _find_begun(connection, owner, ask):
+            return earlier  # A copy of this request was faster to the lock.
+        row = messages_.get_row(connection, owner, message_id)
+        _check_unfinished(connection, row)
+        _check_siblings(connection, row["parent_id"])
+        run = replace(
+            _new(ask, conversation_id, row["parent_id"]),
+            message_id=message_id,
+            offset=len(row["content"]),
+            reasoning_offset=len(row["reasoning"]),
+            veiled=_is_veiled(connection, message_id),
+        )
+        messages_.reopen(connection, message_id)
+        conversations_.touch(connection, conversation_id)
         _add(connection, owner, ask, run)
         return Begun(run)
 
@@ -219,19 +274,32 @@ class Generations(Noun):
 
     @reading
     def list_pieces(
-        self, connection: Connection, owner: OwnerId, generation_id: str, *, after: int, limit: int
+        self, connection: Connection, owner: OwnerId, generation_id: str, *, after: int, limit: int, size: int
     ) -> list[StoredPiece]:
-        """The log of a running generation after a cursor, at most `limit` pieces; empty where it was settled."""
+        """The log of a running generation after a cursor; empty where it was settled.
+
+        At most `limit` pieces, and no further one once they have `size` code points.
+        """
         values = {"owner": owner, "generation_id": generation_id, "after": after, "limit": limit}
-        found = connection.execute(_LOG_AFTER, values)
-        return [StoredPiece(seq, Piece(Kind(kind), text)) for seq, kind, text in found]
+        log: list[StoredPiece] = []
+        taken = 0
+        with connection.execute(_LOG_AFTER, values) as found:
+            for seq, kind, text in found:
+                log.append(StoredPiece(seq, Piece(Kind(kind), text)))
+                taken += len(text)
+                if taken >= size:
+                    break
+        return log
 
     @writing()
     def settle(
         self, connection: Connection, generation_id: str, status: Status, outcome: Outcome, failure: Failure | None
     ) -> Generation:
-        """End a running generation: final text, outcome and state, once. Raises `NotFound` where it was deleted."""
-        return _settle(connection, generation_id, status, outcome, failure)
+        """End a running generation, once: final text, outcome, state, the ledger's line, and what is left to do.
+
+        Raises `NotFound` where it was deleted.
+        """
+        return ending.settle(connection, generation_id, status, outcome, failure)
 
     @writing()
     def settle_abandoned(self, connection: Connection) -> int:
@@ -240,15 +308,36 @@ class Generations(Noun):
         failure = Failure(error.code, error.message, error.retryable)
         found = [rows.generation(row) for row in connection.execute(_LIST_STREAMING).mappings()]
         for generation in found:
-            _settle(connection, generation.id, Status.INTERRUPTED, generation.outcome, failure)
+            ending.settle(connection, generation.id, Status.INTERRUPTED, generation.outcome, failure)
         return len(found)
+
+    @reading
+    def get_outcome(self, connection: Connection, task: Task) -> Outcome:
+        """What is known of the generation that a task is about. Raises `NotFound`."""
+        row = connection.execute(_GET_BY_ID, {"generation_id": task.generation_id}).mappings().first()
+        if row is None:
+            raise NotFound
+        return rows.generation(row).outcome
+
+    @writing()
+    def reconcile(self, connection: Connection, task: Task, found: Outcome) -> tuple[OwnerId, str]:
+        """Fill in what the provider's records know beyond the stream, and end the task. Raises `NotFound`.
+
+        Returns whose it is and the id of its conversation.
+        """
+        tasks_.remove(connection, task)
+        return ending.fill(connection, task.generation_id, found)
 
 
 def _find_by_key(connection: Connection, owner: OwnerId, key: Key) -> Generation | None:
+    """Raises `NotFound` where what it began was deleted: it must not begin again."""
     values = {"owner": owner, "client_message_id": key.client_message_id}
     row = connection.execute(_FIND_BY_KEY, values).mappings().first()
     if row is None:
-        return None
+        spent = connection.execute(_FIND_SPENT, values).scalar()
+        if spent is None:
+            return None
+        raise NotFound if spent == key.digest else IdempotencyConflict
     if row["request_digest"] != key.digest:
         raise IdempotencyConflict
     return rows.generation(row)
@@ -261,12 +350,37 @@ def _find_begun(connection: Connection, owner: OwnerId, ask: Ask) -> Begun | Non
 
 
 def _check_parent(connection: Connection, conversation_id: str, parent_id: str) -> None:
-    """A message follows an answer of the same conversation that is written to its end."""
+    """A message follows an answer of the same conversation that is written to its end, and picked if it has to be."""
     row = connection.execute(_GET_PARENT, {"conversation_id": conversation_id, "parent_id": parent_id}).first()
     if row is None or row.role != Role.ASSISTANT:
         raise Invalid("parent_message_id is not an answer in this conversation.")
     if row.status == Status.STREAMING:
         raise GenerationRunning
+    comparisons_.check_picked(connection, parent_id, row.parent_id)
+
+
+def _is_veiled(connection: Connection, message_id: str) -> bool:
+    """Whether who writes an answer is not told yet."""
+    return connection.execute(_VEILED, {"message_id": message_id}).first() is not None
+
+
+def _check_unfinished(connection: Connection, row: RowMapping) -> None:
+    """What can be continued is an answer that ended before its end, also by the limit on its length."""
+    if row["role"] != Role.ASSISTANT:
+        raise Invalid("Only an answer can be continued; a user's message can be answered again.")
+    if row["parent_id"] is None:
+        raise Invalid("This answer came from elsewhere and answers no message, so it cannot be continued.")
+    if row["status"] == Status.STREAMING:
+        raise GenerationRunning
+    runs = [rows.generation(run) for run in connection.execute(_OF_MESSAGE, {"message_id": row["id"]}).mappings()]
+    if row["status"] == Status.COMPLETE and not (runs and standing(runs).outcome.finish_reason == "length"):
+        raise Invalid("This answer is complete, so there is nothing to continue. Answer the message again instead.")
+
+
+def _check_siblings(connection: Connection, user_message_id: str) -> None:
+    running = connection.execute(_COUNT_RUNNING, {"user_message_id": user_message_id}).scalar_one()
+    if running >= SIBLINGS:
+        raise GenerationRunning(f"{SIBLINGS} answers to this message are being written already. Wait or stop one.")
 
 
 def _new(ask: Ask, conversation_id: str, user_message_id: str) -> Generation:
@@ -306,54 +420,7 @@ def _add(connection: Connection, owner: OwnerId, ask: Ask, run: Generation) -> N
         "offset": run.offset,
         "reasoning_offset": run.reasoning_offset,
         "spans": run.spans,
+        "veiled": run.veiled,
         "created_at": run.created_at,
     }
     connection.execute(_ADD, values)
-
-
-def _settle(
-    connection: Connection, generation_id: str, status: Status, outcome: Outcome, failure: Failure | None
-) -> Generation:
-    row = connection.execute(_GET_TO_SETTLE, {"generation_id": generation_id}).mappings().first()
-    if row is None:
-        raise NotFound
-    if row["status"] != Status.STREAMING:
-        return rows.generation(row)  # Settled before: there is exactly one end.
-    found = connection.execute(_LOG, {"generation_id": generation_id})
-    log = [Piece(Kind(kind), text) for kind, text in found]
-    settled = dataclasses.replace(
-        rows.generation(row),
-        status=status,
-        seq=STARTED + len(log) + 2,  # The metadata and the terminal event.
-        spans=pack(log),
-        outcome=outcome,
-        failure=failure,
-        ended_at=now(),
-    )
-    _write_end(connection, settled, log)
-    connection.execute(_DROP_LOG, {"generation_id": generation_id})
-    conversations_.touch(connection, settled.conversation_id)
-    return settled
-
-
-def _write_end(connection: Connection, settled: Generation, log: Sequence[Piece]) -> None:
-    text = {kind: "".join(piece.text for piece in log if piece.kind is kind) for kind in Kind}
-    message = {
-        "message_id": settled.message_id,
-        "more_content": text[Kind.CONTENT],
-        "more_reasoning": text[Kind.REASONING],
-        "end_status": settled.status,
-    }
-    connection.execute(_END_MESSAGE, message)
-    failure = settled.failure
-    generation = {
-        "generation_id": settled.id,
-        "status": settled.status,
-        "seq": settled.seq,
-        "spans": settled.spans,
-        "error_code": failure and failure.code,
-        "error_message": failure and failure.message,
-        "error_retryable": failure and failure.retryable,
-        "ended_at": settled.ended_at,
-    }
-    connection.execute(_END, generation | rows.outcome_columns(settled.outcome))

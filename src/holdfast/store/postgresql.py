@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from holdfast.errors import StartRefused, StorageBusy, StorageError, StorageFull
@@ -39,7 +40,7 @@ class PostgreSQL:
             self._held = await self._engine.connect()
             await self._held.execution_options(isolation_level="AUTOCOMMIT")
             claimed = await self._held.exec_driver_sql(f"SELECT pg_try_advisory_lock({_CLAIM})")
-        except (DBAPIError, OSError) as error:
+        except (DBAPIError, PoolTimeout, OSError) as error:
             raise _translated(error) from error
         if not claimed.scalar():
             raise StartRefused("DATABASE_URL: another Holdfast uses this database; end it or name another database")
@@ -50,7 +51,7 @@ class PostgreSQL:
             async with self._engine.connect() as connection:
                 await connection.execution_options(isolation_level="REPEATABLE READ")
                 return await connection.run_sync(work)
-        except (DBAPIError, OSError) as error:
+        except (DBAPIError, PoolTimeout, OSError) as error:
             raise _translated(error) from error
 
     async def write(self, work: Callable[[Connection], R], *, durable: bool) -> R:
@@ -61,10 +62,14 @@ class PostgreSQL:
                     if not durable:
                         await connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                     return await connection.run_sync(work)
-            except (DBAPIError, OSError) as error:
+            except (DBAPIError, PoolTimeout, OSError) as error:
                 if attempt == _ATTEMPTS or not _repeatable(error):
                     raise _translated(error) from error
         raise AssertionError
+
+    async def check(self) -> None:
+        """Read something."""
+        await self.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
 
     async def aclose(self) -> None:
         """Close the pool, and give up the claim."""

@@ -1,5 +1,6 @@
 """Rows to the nouns and back: the one place that knows both."""
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -9,6 +10,7 @@ from holdfast.domain import (
     Failure,
     Generation,
     Outcome,
+    Rating,
     Status,
     TitleSource,
     Usage,
@@ -25,7 +27,15 @@ def conversation(row: RowMapping) -> Conversation:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
         running=bool(row["running"]),
+        pinned=row["pinned_at"] is not None,
     )
+
+
+def rating(row: RowMapping) -> Rating | None:
+    """The rating in a row of `messages`."""
+    if row["rating"] is None:
+        return None
+    return Rating(row["rating"], tuple((row["rating_reasons"] or "").split()), row["rating_comment"])
 
 
 def generation(row: RowMapping) -> Generation:
@@ -47,10 +57,22 @@ def generation(row: RowMapping) -> Generation:
         failure=failure or None,
         created_at=row["created_at"],
         ended_at=row["ended_at"],
+        veiled=bool(row["veiled"]),
     )
 
 
 def _outcome(row: RowMapping) -> Outcome:
+    return replace(
+        call_outcome(row),
+        first_token_ms=row["first_token_ms"],
+        reasoning_ms=row["reasoning_ms"],
+        duration_ms=row["duration_ms"],
+        left_out=row["left_out"],
+    )
+
+
+def call_outcome(row: RowMapping) -> Outcome:
+    """What the provider said of itself, in a row of `calls` or of `generations`."""
     return Outcome(
         model_id_used=row["model_id_used"],
         provider=row["provider"],
@@ -63,15 +85,11 @@ def _outcome(row: RowMapping) -> Outcome:
             cached_tokens=row["cached_tokens"],
             cost=row["cost"],
         ),
-        first_token_ms=row["first_token_ms"],
-        reasoning_ms=row["reasoning_ms"],
-        duration_ms=row["duration_ms"],
-        left_out=row["left_out"],
     )
 
 
-def outcome_columns(outcome: Outcome) -> dict[str, Any]:
-    """The columns of `generations` that hold an outcome."""
+def call_columns(outcome: Outcome) -> dict[str, Any]:
+    """The columns of `calls`, and of `generations`, that hold what the provider said of itself."""
     usage = outcome.usage
     return {
         "model_id_used": outcome.model_id_used,
@@ -83,6 +101,12 @@ def outcome_columns(outcome: Outcome) -> dict[str, Any]:
         "reasoning_tokens": usage.reasoning_tokens,
         "cached_tokens": usage.cached_tokens,
         "cost": usage.cost,
+    }
+
+
+def outcome_columns(outcome: Outcome) -> dict[str, Any]:
+    """The columns of `generations` that hold an outcome."""
+    return call_columns(outcome) | {
         "first_token_ms": outcome.first_token_ms,
         "reasoning_ms": outcome.reasoning_ms,
         "duration_ms": outcome.duration_ms,
@@ -91,13 +115,16 @@ def outcome_columns(outcome: Outcome) -> dict[str, Any]:
 
 
 def sum_usage(generations: list[Generation]) -> Usage:
-    """What all runs of one message took together; unknown only where no run knows it."""
+    """What all runs of one message took together; unknown where that of any call is.
+
+    A call of which nothing was ever heard took nothing.
+    """
 
     def total(values: list[int | None]) -> int | None:
         known = [value for value in values if value is not None]
-        return sum(known) if known else None
+        return sum(known) if known and len(known) == len(values) else None
 
-    usages = [generation.outcome.usage for generation in generations]
+    usages = [run.outcome.usage for run in generations if run.heard]
     return Usage(
         prompt_tokens=total([usage.prompt_tokens for usage in usages]),
         completion_tokens=total([usage.completion_tokens for usage in usages]),

@@ -1,18 +1,21 @@
 // Every call the page makes. Addresses are relative to the base the server wrote, so a sub-path just works.
 
+import { parseBranch, type Branch } from './branch';
 import { ApiError, errorFrom, unreachable } from './errors';
 import {
   parseConversation,
   parseConversations,
-  parseMessages,
+  parseMessage,
   parseModels,
   parsePresets,
   parseSession,
   type ConversationItem,
   type Message,
   type Model,
+  type Rating,
   type Session,
 } from './schema';
+import { parseHits } from './search';
 
 /** What answers: a preset or a model; neither means the account's default. */
 export interface Choice {
@@ -25,23 +28,29 @@ export interface Sending extends Choice {
   conversation_id?: string;
   client_message_id: string;
   parent_message_id?: string | null;
+  /** Up to three more to ask the same, side by side. */
+  compare?: readonly Choice[];
+  /** Who answers which is not told before one is picked. */
+  blind?: boolean;
 }
 
 interface Options {
   body?: unknown;
+  /** Sent as it is, in place of JSON. */
+  file?: File;
   signal?: AbortSignal;
   keepalive?: boolean;
   headers?: Record<string, string>;
 }
 
 /** A response with a good status; everything else is thrown as an ApiError, an abort as it came. */
-async function request(method: string, path: string, options: Options = {}): Promise<Response> {
-  const { body, headers = {}, ...rest } = options;
+export async function request(method: string, path: string, options: Options = {}): Promise<Response> {
+  const { body, file, headers = {}, ...rest } = options;
   const init: RequestInit = { method, headers, credentials: 'same-origin', cache: 'no-store', ...rest };
   if (body !== undefined) {
     init.body = JSON.stringify(body);
     init.headers = { ...headers, 'Content-Type': 'application/json' };
-  }
+  } else if (file) init.body = file;
   let response: Response;
   try {
     response = await fetch(new URL(path, document.baseURI), init);
@@ -53,7 +62,7 @@ async function request(method: string, path: string, options: Options = {}): Pro
   return response;
 }
 
-async function json(method: string, path: string, options: Options = {}): Promise<unknown> {
+export async function json(method: string, path: string, options: Options = {}): Promise<unknown> {
   const response = await request(method, path, options);
   try {
     return await response.json();
@@ -82,12 +91,22 @@ export async function getConversations(cursor: string | null, limit: number): Pr
   return parseConversations(await json('GET', `api/conversations?${query}`));
 }
 
+/** The pinned ones, latest pinned first. */
+export async function getPinned(): Promise<ConversationItem[]> {
+  return parseConversations(await json('GET', 'api/conversations?pinned=true')).items;
+}
+
 export async function getConversation(id: string): Promise<ConversationItem | null> {
   return parseConversation(await json('GET', `api/conversations/${at(id)}`));
 }
 
-export async function patchConversation(id: string, body: { title?: string; current_message_id?: string }): Promise<ConversationItem | null> {
+export async function patchConversation(id: string, body: { title?: string; current_message_id?: string; pinned?: boolean }): Promise<ConversationItem | null> {
   return parseConversation(await json('PATCH', `api/conversations/${at(id)}`, { body }));
+}
+
+/** Ask for another automatic title, which comes later by the feed. */
+export async function postTitle(id: string): Promise<void> {
+  await request('POST', `api/conversations/${at(id)}/title`);
 }
 
 /** `keepalive` lets the request outlive the page. */
@@ -95,8 +114,20 @@ export async function deleteConversation(id: string, keepalive = false): Promise
   await request('DELETE', `api/conversations/${at(id)}`, { keepalive });
 }
 
-export async function getMessages(conversationId: string, signal: AbortSignal): Promise<Message[]> {
-  return parseMessages(await json('GET', `api/conversations/${at(conversationId)}/messages`, { signal }));
+/** What holds these words, newest first. */
+export async function search(query: string, cursor: string | null, signal: AbortSignal): Promise<ReturnType<typeof parseHits>> {
+  const parameters = new URLSearchParams({ q: query, ...(cursor === null ? {} : { cursor }) });
+  return parseHits(await json('GET', `api/search?${parameters}`, { signal }));
+}
+
+export async function getMessages(conversationId: string, signal: AbortSignal): Promise<Branch> {
+  return parseBranch(await json('GET', `api/conversations/${at(conversationId)}/messages`, { signal }));
+}
+
+/** Say what this answer is worth; null takes it back. */
+export async function putRating(messageId: string, rating: Rating | null): Promise<Message | null> {
+  const body = rating ? { ...rating, comment: rating.comment.trim() || null } : { rating };
+  return parseMessage(await json('PUT', `api/messages/${at(messageId)}/rating`, { body }));
 }
 
 export async function stopGeneration(id: string): Promise<void> {
@@ -109,8 +140,15 @@ export function postChat(body: Sending, signal: AbortSignal): Promise<Response> 
   return request('POST', 'chat', { body, signal, headers: STREAM });
 }
 
-export function postGeneration(messageId: string, body: Choice & { client_message_id: string }, signal: AbortSignal): Promise<Response> {
+/** Answer a user's message again; with `continue` go on with an unfinished answer instead. */
+export function postGeneration(messageId: string, body: Choice & { client_message_id: string; continue?: true }, signal: AbortSignal): Promise<Response> {
   return request('POST', `api/messages/${at(messageId)}/generations`, { body, signal, headers: STREAM });
+}
+
+/** The live feed, with the frames of every answer that is written, each after its cursor. */
+export function getFeed(after: readonly { generation_id: string; seq: number }[], signal: AbortSignal): Promise<Response> {
+  const query = new URLSearchParams([['follow', 'running'], ...after.map(({ generation_id, seq }) => ['after', `${generation_id}:${seq}`])]);
+  return request('GET', `api/events?${query}`, { signal, headers: STREAM });
 }
 
 export function getEvents(generationId: string, after: number, signal: AbortSignal): Promise<Response> {

@@ -20,6 +20,11 @@ export function unreachable(): ApiError {
   return new ApiError('unreachable', '', true, 0);
 }
 
+/** Whatever was thrown, as what a person can be told. */
+export function asApiError(error: unknown): ApiError {
+  return error instanceof ApiError ? error : unreachable();
+}
+
 function retryAfterOf(response: Response): number | null {
   const header = response.headers.get('Retry-After') ?? '';
   return /^[0-9]+$/.test(header) ? Number(header) : null;

@@ -1,6 +1,6 @@
 // One frame of the stream, parsed into an event; null for whatever this page does not know.
 
-import { fields, parseMetadata, text, type Fields, type StreamEvent } from './schema';
+import { fields, parseConversation, parseMetadata, text, type Change, type Fields, type StreamEvent } from './schema';
 import type { Frame } from './sse';
 
 function parseJson(data: string): Fields {
@@ -41,6 +41,18 @@ export function parseEvent(frame: Frame): StreamEvent | null {
     default:
       return null;
   }
+}
+
+const CHANGES: readonly string[] = ['conversation_created', 'conversation_updated', 'conversation_deleted', 'generation_started', 'generation_ended'];
+
+/** A line of the live feed that is no frame of an answer, or null. */
+export function parseChange(frame: Frame): Change | null {
+  const raw = parseJson(frame.data);
+  const type = text(raw['type']);
+  const conversationId = text(raw['conversation_id']);
+  if (!CHANGES.includes(type) || !conversationId) return null;
+  const conversation = parseConversation(raw['conversation']);
+  return { type: type as Change['type'], conversation_id: conversationId, conversation, generation_id: text(raw['generation_id']) || null };
 }
 
 export function isTerminal(event: StreamEvent): boolean {

@@ -40,6 +40,14 @@ export interface Message extends Metadata {
   /** Every message with the same parent, this one included, in order. */
   siblings: readonly string[];
   error: Failure | null;
+  rating: Rating | null;
+}
+
+/** What a person thinks of an answer. `reasons` are short labels, which this page or a newer one wrote. */
+export interface Rating {
+  rating: 1 | -1;
+  reasons: readonly string[];
+  comment: string;
 }
 
 interface FrameHead {
@@ -64,6 +72,17 @@ export interface ConversationItem {
   created_at: string;
   updated_at: string;
   running: boolean;
+  pinned: boolean;
+  /** The end of the current branch. */
+  current_message_id: string | null;
+}
+
+/** What happened to a conversation, or to an answer in it. What is deleted comes without its conversation. */
+export interface Change {
+  type: 'conversation_created' | 'conversation_updated' | 'conversation_deleted' | 'generation_started' | 'generation_ended';
+  conversation_id: string;
+  conversation: ConversationItem | null;
+  generation_id: string | null;
 }
 
 export interface Session {
@@ -78,6 +97,8 @@ export interface Preset {
   name: string;
   /** The model that answers, also where the provider does not offer the one the preset names. */
   model_id: string;
+  /** Asked in turn where that one cannot be had. */
+  fallback_model_ids: readonly string[];
 }
 
 export interface Model {
@@ -100,7 +121,7 @@ export function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-function maybeText(value: unknown): string | null {
+export function maybeText(value: unknown): string | null {
   return typeof value === 'string' ? value : null;
 }
 
@@ -108,13 +129,13 @@ function maybeNumber(value: unknown): number | null {
   return typeof value === 'number' && Number.isFinite(value) ? value : null;
 }
 
-function items<T>(value: unknown, parse: (item: Fields) => T | null): T[] {
+export function items<T>(value: unknown, parse: (item: Fields) => T | null): T[] {
   const list: unknown = fields(value)['items'];
   if (!Array.isArray(list)) return [];
   return list.map((item) => parse(fields(item))).filter((item) => item !== null);
 }
 
-function texts(value: unknown): string[] {
+export function texts(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
 
@@ -163,7 +184,14 @@ export function parseMessage(value: unknown): Message | null {
     seq: maybeNumber(raw['seq']) ?? 0,
     siblings: siblings.includes(id) ? siblings : [id],
     error: parseFailure(raw['error']),
+    rating: parseRating(raw),
   };
+}
+
+function parseRating(raw: Fields): Rating | null {
+  const rating = raw['rating'];
+  if (rating !== 1 && rating !== -1) return null;
+  return { rating, reasons: texts(raw['rating_reasons']), comment: text(raw['rating_comment']) };
 }
 
 export function parseMessages(value: unknown): Message[] {
@@ -180,6 +208,8 @@ export function parseConversation(value: unknown): ConversationItem | null {
     created_at: text(raw['created_at']),
     updated_at: text(raw['updated_at']),
     running: raw['running'] === true,
+    pinned: raw['pinned'] === true,
+    current_message_id: maybeText(raw['current_message_id']),
   };
 }
 
@@ -196,7 +226,7 @@ export function parsePresets(value: unknown): { items: Preset[]; default_preset_
   const presets = items(value, (raw) => {
     const id = maybeNumber(raw['id']);
     const modelId = text(raw['effective_model_id']) || text(raw['model_id']);
-    return id === null ? null : { id, name: text(raw['name']), model_id: modelId };
+    return id === null ? null : { id, name: text(raw['name']), model_id: modelId, fallback_model_ids: texts(raw['fallback_model_ids']) };
   });
   return { items: presets, default_preset_id: maybeNumber(fields(value)['default_preset_id']) };
 }

@@ -6,15 +6,13 @@ import { getEvents } from './client';
 import { ApiError } from './errors';
 import { isTerminal, parseEvent } from './events';
 import type { StreamEvent } from './schema';
-import { SseParser, type Frame } from './sse';
+import { readFrames, SILENCE_MS } from './read';
+import { SseParser } from './sse';
 
-/** The server says something at least every 15 s; three times that in silence is a dead connection. */
-const SILENCE_MS = 45_000;
-const FIRST_RETRY_MS = 1000;
-const DRAIN_MS = 1000;
+export const FIRST_RETRY_MS = 1000;
 
 /** Where to go on: the generation, and the last event's number that was seen. */
-interface Cursor {
+export interface Cursor {
   generation_id: string;
   seq: number;
 }
@@ -26,12 +24,15 @@ export interface Following {
   onEvent: (event: StreamEvent) => void;
   /** False when the connection broke and is being tried again; true when it stands again. */
   onConnection: (up: boolean) => void;
+  /** Whether this event is enough, because the rest comes by another way. */
+  isEnough?: (event: StreamEvent) => boolean;
   wait?: typeof waitOrWake;
   silenceMs?: number;
 }
 
-/** `ended`: the terminal event was given out. `stale`: our cursor means nothing to the server, fetch the messages again. */
-export type End = 'ended' | 'stale' | 'aborted';
+/** `ended`: the terminal event was given out. `enough`: one was that is enough. `stale`: our cursor means nothing to the
+ *  server, fetch the messages again. */
+export type End = 'ended' | 'enough' | 'stale' | 'aborted';
 
 function isTemporary(error: unknown, resuming: boolean): boolean {
   if (!(error instanceof ApiError)) return true;
@@ -40,49 +41,9 @@ function isTemporary(error: unknown, resuming: boolean): boolean {
   return resuming && error.retryable;
 }
 
-async function read(reader: ReadableStreamDefaultReader<Uint8Array>, silenceMs: number): Promise<Uint8Array | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const silence = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('silence')), silenceMs);
-  });
-  try {
-    const { done, value } = await Promise.race([reader.read(), silence]);
-    return done ? null : value;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** Hand over what each read completes, until the stream ends (false) or `take` says enough (true). */
-async function readFrames(response: Response, parser: SseParser, silenceMs: number, take: (frames: Frame[]) => boolean): Promise<boolean> {
-  if (!response.body) return false;
-  const reader = response.body.getReader();
-  try {
-    for (let bytes = await read(reader, silenceMs); bytes; bytes = await read(reader, silenceMs)) {
-      if (take(parser.push(bytes))) {
-        void drain(reader);
-        return true;
-      }
-    }
-    return false;
-  } catch (error) {
-    reader.cancel().catch(() => undefined);
-    throw error;
-  }
-}
-
-/** Read to the end what holds nothing more for us, so that the connection can be used again; but do not wait for it long. */
-async function drain(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
-  try {
-    while (await read(reader, DRAIN_MS));
-  } catch {
-    reader.cancel().catch(() => undefined);
-  }
-}
-
 /** Resolves when the generation ended, throws the ApiError of a refusal. */
 export async function follow(following: Following): Promise<End> {
-  const { from, signal, onEvent, onConnection, wait = waitOrWake, silenceMs = SILENCE_MS } = following;
+  const { from, signal, onEvent, onConnection, isEnough = () => false, wait = waitOrWake, silenceMs = SILENCE_MS } = following;
   let cursor: Cursor | null = typeof from === 'function' ? null : from;
   let base = FIRST_RETRY_MS;
   let failures = 0;
@@ -90,21 +51,22 @@ export async function follow(following: Following): Promise<End> {
 
   while (!aborted()) {
     const parser = new SseParser();
-    let ended = false;
+    let end = null as End | null;
     try {
       const response: Response = await (cursor ? getEvents(cursor.generation_id, cursor.seq, signal) : (from as (signal: AbortSignal) => Promise<Response>)(signal));
       if (response.status === 204) return 'stale';
       onConnection(true);
-      ended = await readFrames(response, parser, silenceMs, (frames) => {
-        let last = false;
+      await readFrames(response, parser, silenceMs, (frames) => {
         for (const event of frames.map(parseEvent)) {
-          if (!event || aborted()) continue;
+          if (!event || end || aborted()) continue;
           failures = 0;
           cursor = { generation_id: event.generation_id, seq: event.seq };
           onEvent(event);
-          last ||= isTerminal(event);
+          if (isTerminal(event)) end = 'ended';
+          else if (isEnough(event)) end = 'enough';
         }
-        return last || aborted();
+        if (end === 'ended') return 'drain';
+        return end || aborted() ? 'leave' : 'more';
       });
     } catch (error) {
       if (aborted()) break;
@@ -113,7 +75,7 @@ export async function follow(following: Following): Promise<End> {
       if (error instanceof ApiError && error.retryAfter) base = Math.max(base, error.retryAfter * 1000);
     }
     if (aborted()) break;
-    if (ended) return 'ended';
+    if (end) return end;
     onConnection(false);
     base = parser.retry ?? base;
     await wait(retryDelay(failures, base), signal);

@@ -1,10 +1,11 @@
 // How long to wait before trying again, and a wait that ends early when trying again makes sense.
 
-const LONGEST_MS = 30_000;
+/** Who waits in front of the page should not wait long once the server is back. */
+const LONGEST_MS = 10_000;
 
-/** Milliseconds before attempt number `attempt` (0: the first retry): doubling, with jitter so that many pages do not return at the same instant. */
+/** Milliseconds before attempt number `attempt` (0: the first retry): doubling up to the longest, where the server asks for no more, with jitter so that many pages do not return at the same instant. */
 export function retryDelay(attempt: number, baseMs: number, random: () => number = Math.random): number {
-  const full = Math.min(LONGEST_MS, baseMs * 2 ** Math.min(attempt, 10));
+  const full = Math.max(baseMs, Math.min(LONGEST_MS, baseMs * 2 ** Math.min(attempt, 10)));
   return full / 2 + (random() * full) / 2;
 }
 

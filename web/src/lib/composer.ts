@@ -20,7 +20,8 @@ export class Composer {
   constructor(
     readonly field: HTMLTextAreaElement,
     readonly actions: ComposerActions,
-    readonly touch: () => boolean,
+    /** Whether Enter breaks the line: on a touch keyboard, which has no Shift+Enter, and where somebody wants it so. */
+    readonly breaks: () => boolean,
   ) {
     field.addEventListener('input', this.#input);
     field.addEventListener('keydown', this.#keydown);
@@ -61,7 +62,7 @@ export class Composer {
   };
 
   #keydown = (event: KeyboardEvent): void => {
-    if (!isSend(event, this.touch())) return;
+    if (!isSend(event, this.breaks())) return;
     event.preventDefault();
     this.submit();
   };

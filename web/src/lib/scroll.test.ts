@@ -65,6 +65,15 @@ test('the button brings the end', () => {
   expect(below).toEqual([true, false]);
 });
 
+test('a message that is shown by its own stays in view while text grows below', () => {
+  const element = document.createElement('p');
+  element.scrollIntoView = () => void (viewport.scrollTop = 120);
+  follower.show(element);
+  grow(500);
+  expect(viewport.scrollTop).toBe(120);
+  expect(below).toEqual([true]);
+});
+
 test('a text that became shorter does not count as going up', () => {
   height = 800;
   scrollTo(400);

@@ -33,6 +33,13 @@ export class ScrollFollower {
     this.#top = this.viewport.scrollTop;
   }
 
+  /** Bring an element into view and stay there. */
+  show(element: Element): void {
+    this.#follow(false);
+    element.scrollIntoView({ block: 'start' });
+    this.#top = this.viewport.scrollTop;
+  }
+
   /** The text has another height now. */
   grown(): void {
     this.#height = this.viewport.scrollHeight;

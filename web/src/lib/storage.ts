@@ -18,3 +18,10 @@ export function recall(key: string): string | null {
     return null;
   }
 }
+
+/** Hear of what another tab remembers or forgets. */
+export function onRemembered(heard: (key: string) => void): void {
+  window.addEventListener('storage', ({ key }) => {
+    if (key?.startsWith(PREFIX)) heard(key.slice(PREFIX.length));
+  });
+}

@@ -1,11 +1,16 @@
 // The conversation on the page: load it, send into it, follow the answer, stop, branch. What is shown is `state`, changed by
-// `reduce` only. Invariant: at most one follower, and none that belongs to a conversation that was left.
+// `reduce` only. Invariant: at most one follower of an answer, and none that belongs to a conversation that was left.
 
 import * as api from '../api/client';
-import { ApiError, unreachable } from '../api/errors';
-import type { Message } from '../api/schema';
-import { follow, type End, type Following } from '../api/stream';
-import { EMPTY, reduce, type ConversationEvent, type ConversationState } from './reduce';
+import { asApiError, type ApiError } from '../api/errors';
+import type { Change, Message, Rating } from '../api/schema';
+import type { Following } from '../api/stream';
+import { retryDelay, waitOrWake } from '../lib/backoff';
+import { verdict } from '../lib/verdict';
+import { followAnswer, type AnswerFeed } from './answer';
+import { answering, continuing, sending, type Asking, type Lineup } from './asking';
+import { Ratings } from './ratings';
+import { EMPTY, isCutOff, reduce, shows, type ConversationEvent, type ConversationState } from './reduce';
 
 export type Phase = 'new' | 'loading' | 'ready' | 'failed' | 'missing';
 
@@ -14,8 +19,6 @@ export interface Watcher {
   started: (conversationId: string) => void;
   ended: (conversationId: string, message: Message | undefined) => void;
 }
-
-type Start = (signal: AbortSignal) => Promise<Response>;
 
 export class OpenConversation {
   state: ConversationState = $state.raw(EMPTY);
@@ -27,11 +30,18 @@ export class OpenConversation {
   /** Counts what was opened: a new conversation that gets its id while it is looked at stays the same one. */
   opened: number = $state(0);
   #leave = new AbortController();
+  readonly #ratings = new Ratings((id, rating) => this.#apply({ type: 'rated', message_id: id, rating }));
   #stopRequested = false;
+  /** Something was sent that is not accepted yet: what the feed says meanwhile may be about that. */
+  #isSending = false;
+  #isFetching = false;
+  /** What the feed said while the messages were on their way. */
+  #unseen: Change | null = null;
 
   /** With an id that conversation is about to be opened: nothing else is shown until then, and nothing is sent. */
   constructor(
     private readonly watcher: Watcher,
+    private readonly feed: AnswerFeed,
     id: string | null = null,
   ) {
     if (id === null) return;
@@ -43,10 +53,13 @@ export class OpenConversation {
     return this.state.id;
   }
 
-  /** The answer that is being written now. */
+  /** The answer that is being written now, or the first of several. */
   get answering(): Message | null {
-    const last = this.state.messages.at(-1);
-    return last?.status === 'streaming' ? last : null;
+    return this.#running[0] ?? null;
+  }
+
+  get #running(): Message[] {
+    return this.state.messages.filter(({ status }) => status === 'streaming');
   }
 
   /** Show a conversation, or with null a new one. */
@@ -59,59 +72,69 @@ export class OpenConversation {
     if (id !== null) await this.#load(id);
   }
 
-  /** Ask the server how things stand; used after a failed load and after a break that the stream could not bridge. */
+  /** Ask the server how things stand; used after a failed load, and when something may have been missed. */
   async reload(): Promise<void> {
     if (this.id === null) return;
+    const isStopping = this.#stopRequested;
     this.#abandon();
-    if (this.phase === 'failed') this.phase = 'loading';
+    this.#stopRequested = isStopping;
+    if (this.phase === 'ready') return this.#catchUp(this.id);
+    this.phase = 'loading';
     await this.#load(this.id);
   }
 
+  /** The feed is there again, and was not for a while: also behind an answer that is being followed something may have begun. */
+  caughtUp(): void {
+    if (!this.#isSending && (this.phase === 'ready' || this.phase === 'failed')) void this.reload();
+  }
+
+  /** The feed tells of a conversation: what is not shown yet is fetched, and followed where it is being written. */
+  noticed(change: Change): void {
+    if (change.conversation_id !== this.id || this.#isSending) return;
+    if (change.type === 'conversation_deleted') {
+      this.#abandon();
+      this.phase = 'missing';
+    } else if (this.#isFetching) {
+      this.#unseen = change;
+    } else if (this.phase === 'ready' && !shows(this.state, change)) {
+      void this.reload();
+    }
+  }
+
   /** Send a message; with `parentId` (null: the root) as a new branch there. Resolves when it is accepted (true) or refused. */
-  send(content: string, choice: api.Choice, parentId?: string | null): Promise<boolean> {
-    const key = crypto.randomUUID();
-    const body: api.Sending = { ...choice, message: content, client_message_id: key };
-    if (this.id !== null) body.conversation_id = this.id;
-    if (parentId !== undefined) body.parent_message_id = parentId;
-    const parent = parentId === undefined ? (this.state.messages.at(-1)?.id ?? null) : parentId;
-    const event = { type: 'sending', key, content, at: new Date().toISOString(), parent_id: parent } as const;
-    return this.#begin(event, (signal) => api.postChat(body, signal));
+  send(content: string, choice: api.Choice, parentId?: string | null, lineup?: Lineup): Promise<boolean> {
+    return this.#begin(sending(this.state, content, choice, parentId, lineup));
   }
 
   /** Answer a user message again, beside the answers it has. */
   regenerate(answer: Message, choice: api.Choice): Promise<boolean> {
-    const userId = answer.parent_id;
-    if (userId === null) return Promise.resolve(false);
-    const key = crypto.randomUUID();
-    const event = { type: 'answering', key, user_message_id: userId, at: new Date().toISOString() } as const;
-    return this.#begin(event, (signal) => api.postGeneration(userId, { ...choice, client_message_id: key }, signal));
+    return answer.parent_id === null ? Promise.resolve(false) : this.#begin(answering(answer.parent_id, choice));
+  }
+
+  /** Go on with an answer where its text stops. */
+  continue(answer: Message): Promise<boolean> {
+    return this.#begin(continuing(answer));
   }
 
   async stop(): Promise<void> {
-    const generationId = this.answering?.generation_id;
+    const ids = this.#running.map((message) => message.generation_id).filter((id) => id !== null);
     this.#stopRequested = true;
-    if (!generationId) {
-      // Nothing was accepted that we know of: while the server is away, stopping means giving up.
-      if (!this.connected) this.#abandon();
-      return;
-    }
-    await this.#attempt(() => api.stopGeneration(generationId));
+    if (ids.length > 0) await this.#attempt(() => Promise.all(ids.map(api.stopGeneration)));
+    // Nothing was accepted that we know of: while the server is away, stopping means giving up.
+    else if (!this.connected) this.#abandon();
   }
 
   /** Show another of a message's siblings, with the branch below it. */
   async select(messageId: string): Promise<void> {
     const id = this.id;
     if (id === null) return;
-    await this.#attempt(async () => {
-      await api.patchConversation(id, { current_message_id: messageId });
-      if (this.id !== id) return;
-      this.#abandon();
-      await this.#load(id);
-    });
+    await this.#attempt(() => api.patchConversation(id, { current_message_id: messageId }));
+    if (!this.failure && this.id === id) await this.reload();
   }
 
-  dismiss(): void {
-    this.failure = null;
+  /** Say what an answer is worth, or with null take that back; a refusal puts it back as it was. */
+  rate(message: Message, rating: Rating | null): Promise<void> {
+    return this.#attempt(() => this.#ratings.rate(message, rating));
   }
 
   #apply(event: ConversationEvent): void {
@@ -122,85 +145,104 @@ export class OpenConversation {
     this.#leave.abort();
     this.#leave = new AbortController();
     this.#stopRequested = false;
+    this.#isSending = false;
+    this.#isFetching = false;
+    this.#unseen = null;
     this.connected = true;
   }
 
-  async #attempt(what: () => Promise<void>): Promise<void> {
-    try {
-      this.failure = null;
-      await what();
-    } catch (error) {
-      this.failure = error instanceof ApiError ? error : unreachable();
-    }
+  async #attempt(what: () => Promise<unknown>): Promise<void> {
+    this.failure = null;
+    await what().catch((error: unknown) => (this.failure = asApiError(error)));
   }
 
   async #load(id: string): Promise<void> {
     const { signal } = this.#leave;
+    if (await this.#fetch(id, signal)) await this.#resume(signal);
+  }
+
+  /** Fetch what a stream could not bring. The server may be away: try until it is there, or has something to say. */
+  async #catchUp(id: string): Promise<void> {
+    const { signal } = this.#leave;
+    for (let attempt = 0; !(await this.#fetch(id, signal)) && this.failure?.retryable; attempt += 1) {
+      this.connected = false;
+      await waitOrWake(retryDelay(attempt, 1000), signal);
+    }
+    await this.#resume(signal);
+  }
+
+  async #fetch(id: string, signal: AbortSignal): Promise<boolean> {
+    this.#isFetching = true;
     try {
-      const messages = await api.getMessages(id, signal);
-      if (signal.aborted) return;
-      this.#apply({ type: 'history', conversation_id: id, messages });
+      const branch = await api.getMessages(id, signal);
+      if (signal.aborted) return true;
+      this.#apply({ type: 'history', conversation_id: id, ...branch });
       this.phase = 'ready';
+      this.connected = true;
       this.failure = null;
+      return true;
     } catch (error) {
-      if (signal.aborted) return;
-      this.failure = error instanceof ApiError ? error : unreachable();
+      if (signal.aborted) return true;
+      this.failure = asApiError(error);
       if (this.failure.code === 'not_found') this.phase = 'missing';
       else if (this.phase === 'loading') this.phase = 'failed';
-      return;
+      return false;
+    } finally {
+      if (!signal.aborted) this.#isFetching = false;
     }
-    const running = this.answering;
-    if (running?.generation_id) await this.#follow({ generation_id: running.generation_id, seq: running.seq });
+  }
+
+  async #resume(signal: AbortSignal): Promise<void> {
+    if (signal.aborted || this.phase !== 'ready') return;
+    const unseen = this.#unseen;
+    this.#unseen = null;
+    if (unseen && !shows(this.state, unseen)) return this.reload();
+    if (this.#stopRequested) void this.stop();
+    await Promise.all(this.#running.map(async ({ generation_id, seq }) => generation_id && this.#follow({ generation_id, seq })));
   }
 
   /** Show what is being sent and send it; a refusal, or leaving before it is accepted, puts everything back as it was. */
-  #begin(event: ConversationEvent, start: Start): Promise<boolean> {
+  #begin({ event, request }: Asking): Promise<boolean> {
     this.#abandon();
-    const before = this.state;
-    const phase = this.phase;
+    const { state, phase } = this;
     this.#apply(event);
     this.phase = 'ready';
     this.failure = null;
+    this.#isSending = true;
     const { signal } = this.#leave;
-    return new Promise((resolve) => {
-      let settled = false;
-      const settle = (accepted: boolean): void => {
-        if (settled) return;
-        settled = true;
-        if (!accepted) {
-          this.state = before;
-          this.phase = phase;
-        }
-        resolve(accepted);
-      };
-      signal.addEventListener('abort', () => settle(false));
-      this.#follow(start, () => settle(true)).catch((error: unknown) => {
-        if (!signal.aborted) this.failure = error instanceof ApiError ? error : unreachable();
-        settle(false);
-      });
+    const { settle, settled } = verdict(signal, (accepted) => {
+      this.#isSending = false;
+      if (accepted) return;
+      this.#stopRequested = false;
+      this.state = state;
+      this.phase = phase;
     });
+    this.#follow(request, () => settle(true)).catch((error: unknown) => {
+      if (!signal.aborted) this.failure = asApiError(error);
+      settle(false);
+      void this.#resume(signal);
+    });
+    return settled;
   }
 
-  async #follow(from: Start | { generation_id: string; seq: number }, accepted?: () => void): Promise<void> {
+  async #follow(from: Following['from'], accepted?: () => void): Promise<void> {
     const { signal } = this.#leave;
     const onEvent: Following['onEvent'] = (event) => {
       this.#apply({ ...event, received_at: performance.now() });
       if (event.type !== 'started') return;
       this.watcher.started(event.conversation_id);
       accepted?.();
-      if (this.#stopRequested) void this.stop();
+      // The stream brings one answer; what stands beside it is asked for.
+      if (accepted && this.state.comparison) void this.reload();
+      else if (this.#stopRequested) void this.stop();
     };
-    const onConnection = (up: boolean): void => {
-      this.connected = up;
-    };
-    const end: End = await follow({ from, signal, onEvent, onConnection });
+    const end = await followAnswer(this.feed, { from, signal, onEvent, onConnection: (up) => (this.connected = up) });
     if (end === 'aborted' || signal.aborted) return;
-    if (end === 'stale') {
-      await this.#load(this.id ?? '');
-      return;
-    }
-    this.#stopRequested = false;
+    if (end === 'stale') return this.reload();
+    if (!this.answering) this.#stopRequested = false;
     if (this.state.deleted) this.phase = 'missing';
     if (this.id !== null) this.watcher.ended(this.id, this.state.messages.at(-1));
+    // What was gone on with may stand there again as it had been.
+    if (isCutOff(this.state)) return this.reload();
   }
 }

@@ -3,67 +3,20 @@
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { OpenConversation } from './conversation.svelte';
+import { begin, call, calls, done, frame, NO_FEED, says, serve } from './server.fixture';
 
-interface Call {
-  method: string;
-  path: string;
-  body: Record<string, unknown>;
-  /** Send bytes of the stream; `end` closes it. */
-  write: (text: string) => void;
-  end: () => void;
-  answer: (status: number, json?: object) => void;
-}
-
-let calls: Call[];
 let started: string[];
 let ended: number;
 let conversation: OpenConversation;
 
 beforeEach(() => {
-  calls = [];
   started = [];
   ended = 0;
-  vi.stubGlobal('fetch', (url: URL, init: RequestInit) => {
-    return new Promise<Response>((resolve, reject) => {
-      let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
-      const open = (): ReadableStreamDefaultController<Uint8Array> => {
-        if (controller) return controller;
-        const body = new ReadableStream<Uint8Array>({ start: (made) => void (controller = made) });
-        resolve(new Response(body, { status: 200 }));
-        return controller as unknown as ReadableStreamDefaultController<Uint8Array>;
-      };
-      init.signal?.addEventListener('abort', () => {
-        const error = new DOMException('left', 'AbortError');
-        controller?.error(error);
-        reject(error);
-      });
-      calls.push({
-        method: init.method ?? '',
-        path: url.pathname + url.search,
-        body: typeof init.body === 'string' ? (JSON.parse(init.body) as Record<string, unknown>) : {},
-        write: (text) => open().enqueue(new TextEncoder().encode(text)),
-        end: () => open().close(),
-        answer: (status, json) => resolve(new Response(json ? JSON.stringify(json) : null, { status })),
-      });
-    });
-  });
-  conversation = new OpenConversation({ started: (id) => started.push(id), ended: () => (ended += 1) });
+  serve();
+  conversation = new OpenConversation({ started: (id) => started.push(id), ended: () => (ended += 1) }, NO_FEED);
 });
 afterEach(() => vi.unstubAllGlobals());
 
-async function call(index: number): Promise<Call> {
-  return vi.waitFor(() => {
-    const found = calls[index];
-    if (!found) throw new Error(`no call ${index} yet`);
-    return found;
-  });
-}
-
-const frame = (n: number, seq: number, event: object): string =>
-  `id: ${seq}\ndata: ${JSON.stringify({ ...event, conversation_id: 'c', generation_id: `g${n}` })}\n\n`;
-const begin = (n: number): string => frame(n, 1, { type: 'started', user_message_id: `u${n}`, message_id: `a${n}`, model: 'm', offset: 0 });
-const says = (n: number, seq: number, content: string): string => frame(n, seq, { type: 'content', content });
-const done = (n: number): string => frame(n, 9, { type: 'done', done: true, status: 'complete' });
 const shown = (): string[] => conversation.state.messages.map(({ content }) => content);
 
 test('two sends, one after the other, in a new conversation', async () => {
@@ -173,4 +126,83 @@ test('a conversation deleted elsewhere is gone here too', async () => {
   (await call(0)).write(begin(1) + frame(1, 2, { type: 'error', error: 'Gone', code: 'not_found', retryable: false, status: 'failed' }));
   await sent;
   await vi.waitFor(() => expect(conversation.phase).toBe('missing'));
+});
+
+const UNFINISHED = { id: 'a1', role: 'assistant', parent_id: 'u1', content: 'So f', status: 'interrupted', generation_id: 'g1', seq: 4 };
+const CHANGE = { type: 'conversation_updated', conversation_id: 'c', generation_id: null, conversation: null } as const;
+const item = (end: string) => ({ id: 'c', title: 'T', title_source: 'auto', created_at: '', updated_at: '', running: false, pinned: false, current_message_id: end });
+
+async function opened(...items: object[]): Promise<void> {
+  const loaded = conversation.open('c');
+  (await call(0)).answer(200, { items });
+  await loaded;
+}
+
+test('an interrupted answer goes on in its place, and keeps its text when that is refused', async () => {
+  await opened(UNFINISHED);
+  const refused = conversation.continue(conversation.state.messages[0]!);
+  expect(conversation.answering?.content).toBe('So f');
+  const first = await call(1);
+  expect([first.path, first.body['continue']]).toEqual(['/api/messages/a1/generations', true]);
+  first.answer(409, { error: { code: 'generation_running', message: '', retryable: true } });
+  expect(await refused).toBe(false);
+  expect(conversation.state.messages[0]).toMatchObject({ status: 'interrupted', content: 'So f' });
+  const accepted = conversation.continue(conversation.state.messages[0]!);
+  (await call(2)).write(frame(2, 1, { type: 'started', user_message_id: 'u1', message_id: 'a1', model: 'm', offset: 4 }) + says(2, 2, 'ar.') + done(2));
+  expect(await accepted).toBe(true);
+  await vi.waitFor(() => expect(ended).toBe(1));
+  expect([shown(), conversation.answering]).toEqual([['So far.'], null]);
+});
+
+test('an answer that was not gone on with stands there as the server has it: as it had been, with the error beside it', async () => {
+  const cut = { ...UNFINISHED, status: 'complete', finish_reason: 'length' };
+  await opened(cut);
+  void conversation.continue(conversation.state.messages[0]!);
+  const error = { code: 'provider_unavailable', message: '', retryable: true };
+  const failed = frame(2, 2, { type: 'error', error: '', code: error.code, retryable: true, status: 'failed' });
+  (await call(1)).write(frame(2, 1, { type: 'started', user_message_id: 'u1', message_id: 'a1', model: 'm', offset: 4 }) + failed);
+  (await call(2)).answer(200, { items: [{ ...cut, generation_id: 'g2', seq: 2, error }] });
+  await vi.waitFor(() => expect(conversation.state.messages[0]).toMatchObject({ status: 'complete', finish_reason: 'length', error }));
+  expect([ended, calls.length, calls[2]?.path]).toEqual([1, 3, '/api/conversations/c/messages']);
+});
+
+test('what the feed tells is fetched when it is not shown yet, and only then', async () => {
+  await opened({ id: 'a1', role: 'assistant', content: 'One', generation_id: 'g1', cost: '0.1' });
+  conversation.noticed({ ...CHANGE, conversation: item('a1') });
+  conversation.noticed({ ...CHANGE, type: 'generation_started', generation_id: 'g1' });
+  conversation.noticed({ ...CHANGE, conversation_id: 'other', conversation: item('a9') });
+  expect(calls).toHaveLength(1);
+  conversation.noticed({ ...CHANGE, conversation: item('a2') });
+  (await call(1)).answer(200, { items: [{ id: 'a2', role: 'assistant', content: 'Two', generation_id: 'g2' }] });
+  await vi.waitFor(() => expect(shown()).toEqual(['Two']));
+  conversation.noticed({ ...CHANGE, type: 'conversation_deleted' });
+  expect(conversation.phase).toBe('missing');
+});
+
+test('a change may be that it was found out what an answer took', async () => {
+  await opened({ id: 'a1', role: 'assistant', content: 'One', generation_id: 'g1', cost: null });
+  conversation.noticed({ ...CHANGE, conversation: item('a1') });
+  (await call(1)).answer(200, { items: [{ id: 'a1', role: 'assistant', content: 'One', generation_id: 'g1', cost: '0.1' }] });
+  await vi.waitFor(() => expect(conversation.state.messages[0]?.cost).toBe('0.1'));
+});
+
+test('what the feed tells while the messages are on their way is not forgotten', async () => {
+  const loaded = conversation.open('c');
+  const first = await call(0);
+  conversation.noticed({ ...CHANGE, conversation: item('a2') });
+  first.answer(200, { items: [{ id: 'a1', role: 'assistant', content: 'One' }] });
+  (await call(1)).answer(200, { items: [{ id: 'a2', role: 'assistant', content: 'Two' }] });
+  await loaded;
+  await vi.waitFor(() => expect(shown()).toEqual(['Two']));
+});
+
+test('what is being sent here is not fetched because the feed tells of it', async () => {
+  await opened({ id: 'a1', role: 'assistant', content: 'One', generation_id: 'g1' });
+  void conversation.send('Two', {});
+  const post = await call(1);
+  conversation.noticed({ ...CHANGE, type: 'generation_started', generation_id: 'g2', conversation: item('a2') });
+  post.write(begin(2));
+  await vi.waitFor(() => expect(conversation.answering?.id).toBe('a2'));
+  conversation.noticed({ ...CHANGE, type: 'generation_started', generation_id: 'g2', conversation: item('a2') });
+  expect(calls).toHaveLength(2);
 });

@@ -1,71 +1,82 @@
-// The list of conversations: pages of it, kept fresh, renamed and deleted in place. A deletion waits some seconds before it is
-// sent, so that it can be taken back; leaving the page sends it.
+// The list of conversations: pages of it and the pinned ones, kept as the live feed tells, renamed, pinned and deleted in place.
 
 import * as api from '../api/client';
-import { ApiError } from '../api/errors';
-import type { ConversationItem } from '../api/schema';
+import { asApiError, type ApiError } from '../api/errors';
+import type { Change, ConversationItem } from '../api/schema';
+import { Deletions } from './deletions.svelte';
+import { Namings } from './namings.svelte';
 
 const PAGE = 40;
-const UNDO_MS = 6000;
-const POLL_MS = 5000;
 
-export interface Deletion {
-  readonly id: string;
-  readonly title: string;
+type Items = readonly ConversationItem[];
+
+/** Those of one moment stay as they stood. */
+function latestFirst(items: Items): Items {
+  return items.toSorted((a, b) => Number(a.updated_at < b.updated_at) - Number(a.updated_at > b.updated_at));
 }
 
 export class Conversations {
-  items: readonly ConversationItem[] = $state.raw([]);
   phase: 'loading' | 'ready' | 'failed' = $state('loading');
+  /** Why the list did not load. */
   failure: ApiError | null = $state.raw(null);
-  /** What can still be taken back. */
-  deletions: readonly Deletion[] = $state.raw([]);
+  /** Why the last thing the person asked for did not happen. */
+  refusal: ApiError | null = $state.raw(null);
+  readonly deletions = new Deletions({ deleted: (id) => this.#remove(id), failed: (error) => (this.refusal = error) });
+  readonly namings = new Namings((error) => (this.refusal = error));
+  #items: Items = $state.raw([]);
+  #pinned: Items = $state.raw([]);
   /** A conversation that was opened by its address and is not on the pages fetched so far. */
   #other: ConversationItem | null = $state.raw(null);
   #cursor: string | null = $state.raw(null);
-  #timers = new Map<string, ReturnType<typeof setTimeout>>();
-  /** Sent and not confirmed by a fresh list yet: must not flash back. */
+  /** Deleted: an older answer of the server must not bring them back. */
   #gone = new Set<string>();
-  #poll: ReturnType<typeof setTimeout> | undefined;
   #fetching = false;
+  /** What the feed told while a page was on its way, which may be older. */
+  #told: Change[] = [];
 
-  get shown(): readonly ConversationItem[] {
-    const hidden = new Set(this.deletions.map(({ id }) => id));
-    return this.items.filter(({ id }) => !hidden.has(id));
+  /** The pinned ones, latest pinned first. */
+  get pinned(): Items {
+    return this.#pinned.filter(({ id }) => !this.deletions.hidden.has(id));
+  }
+
+  /** All others that were fetched, latest first. */
+  get shown(): Items {
+    return this.#items.filter(({ id, pinned }) => !pinned && !this.deletions.hidden.has(id));
   }
 
   get hasMore(): boolean {
     return this.#cursor !== null;
   }
 
-  title(id: string | null): string {
-    return [...this.items, this.#other].find((item) => item?.id === id)?.title ?? '';
+  find(id: string | null): ConversationItem | null {
+    return [...this.#items, ...this.#pinned, this.#other].find((item) => item?.id === id) ?? null;
   }
 
-  /** Make sure that the title of this conversation is known. */
+  /** Make sure that this conversation is known. */
   async know(id: string): Promise<void> {
-    if (this.items.some((item) => item.id === id)) return;
     // Without a title the page still works; the transcript says what is wrong.
-    this.#other = await api.getConversation(id).catch(() => null);
+    if (!this.find(id)) this.#other = await api.getConversation(id).catch(() => null);
   }
 
-  /** Fetch the newest page and lay it over what is known; older pages stay. */
+  /** Fetch the newest page and lay it over what is known. Older ones stay, but what is between and behind them is asked for again. */
   async refresh(): Promise<void> {
+    this.#told = [];
     try {
-      const page = await api.getConversations(null, PAGE);
+      const [page, pinned] = await Promise.all([api.getConversations(null, PAGE), api.getPinned()]);
       const fresh = page.items.filter(({ id }) => !this.#gone.has(id));
       const ids = new Set(fresh.map(({ id }) => id));
       const oldest = page.items.at(-1)?.updated_at ?? '';
-      const older = page.next_cursor === null ? [] : this.items.filter((item) => !ids.has(item.id) && item.updated_at < oldest);
-      if (older.length === 0) this.#cursor = page.next_cursor;
-      this.items = [...fresh, ...older];
+      const older = page.next_cursor === null ? [] : this.#items.filter((item) => !ids.has(item.id) && item.updated_at < oldest);
+      this.#cursor = page.next_cursor;
+      this.#items = [...fresh, ...older];
+      this.#pinned = pinned.filter(({ id }) => !this.#gone.has(id));
+      for (const change of this.#told) this.#take(change);
       this.phase = 'ready';
       this.failure = null;
     } catch (error) {
-      this.#fail(error);
+      this.failure = asApiError(error);
       if (this.phase === 'loading') this.phase = 'failed';
     }
-    this.#watchRunning();
   }
 
   async loadMore(): Promise<void> {
@@ -74,77 +85,68 @@ export class Conversations {
     this.#fetching = true;
     try {
       const page = await api.getConversations(cursor, PAGE);
-      const known = new Set(this.items.map(({ id }) => id));
-      this.items = [...this.items, ...page.items.filter(({ id }) => !known.has(id) && !this.#gone.has(id))];
-      this.#cursor = page.next_cursor;
+      const known = new Set(this.#items.map(({ id }) => id));
+      this.#items = latestFirst([...this.#items, ...page.items.filter(({ id }) => !known.has(id) && !this.#gone.has(id))]);
+      // Unless the list began anew meanwhile.
+      if (this.#cursor === cursor) this.#cursor = page.next_cursor;
     } catch (error) {
-      this.#fail(error);
+      this.failure = asApiError(error);
     } finally {
       this.#fetching = false;
     }
   }
 
-  async rename(id: string, title: string): Promise<void> {
-    const before = this.items;
-    this.#replace(id, { title });
+  /** The live feed tells that something happened. */
+  noticed(change: Change): void {
+    this.#told.push(change);
+    this.#take(change);
+  }
+
+  rename(item: ConversationItem, title: string): Promise<void> {
+    return this.#change(item, { title });
+  }
+
+  pin(item: ConversationItem, pinned: boolean): Promise<void> {
+    return this.#change(item, { pinned });
+  }
+
+  /** Shown at once; a refusal puts it back. */
+  async #change(item: ConversationItem, change: { title: string } | { pinned: boolean }): Promise<void> {
+    this.refusal = null;
+    this.#put({ ...item, ...change });
     try {
-      const renamed = await api.patchConversation(id, { title });
-      if (renamed) this.#replace(id, renamed);
+      const changed = await api.patchConversation(item.id, change);
+      if (changed) this.#put(changed);
     } catch (error) {
-      this.items = before;
-      this.#fail(error);
+      this.#put(item);
+      this.refusal = asApiError(error);
     }
   }
 
-  delete(item: ConversationItem): void {
-    if (this.#timers.has(item.id)) return;
-    this.deletions = [...this.deletions, { id: item.id, title: item.title }];
-    this.#timers.set(item.id, setTimeout(() => void this.#send(item.id, false), UNDO_MS));
+  #take({ type, conversation_id, conversation }: Change): void {
+    if (type === 'conversation_updated' || type === 'conversation_deleted') this.namings.noticed(conversation_id, conversation);
+    if (type === 'conversation_deleted') this.#remove(conversation_id);
+    else if (conversation) this.#put(conversation);
   }
 
-  undo(id: string): void {
-    clearTimeout(this.#timers.get(id));
-    this.#timers.delete(id);
-    this.deletions = this.deletions.filter((deletion) => deletion.id !== id);
-  }
-
-  /** The page goes away: what was deleted is deleted. */
-  flush(): void {
-    for (const id of [...this.#timers.keys()]) void this.#send(id, true);
-  }
-
-  async #send(id: string, keepalive: boolean): Promise<void> {
-    clearTimeout(this.#timers.get(id));
-    this.#timers.delete(id);
+  #remove(id: string): void {
     this.#gone.add(id);
-    try {
-      await api.deleteConversation(id, keepalive);
-      this.items = this.items.filter((item) => item.id !== id);
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 404) this.items = this.items.filter((item) => item.id !== id);
-      else {
-        this.#gone.delete(id);
-        this.#fail(error);
-      }
-    }
-    this.deletions = this.deletions.filter((deletion) => deletion.id !== id);
+    this.#items = this.#items.filter((item) => item.id !== id);
+    this.#pinned = this.#pinned.filter((item) => item.id !== id);
   }
 
-  #replace(id: string, changes: Partial<ConversationItem>): void {
-    this.items = this.items.map((item) => (item.id === id ? { ...item, ...changes } : item));
-  }
-
-  #fail(error: unknown): void {
-    if (!(error instanceof ApiError)) throw error;
-    this.failure = error;
-  }
-
-  /** Until there is a live feed: ask again while something runs and somebody looks. */
-  #watchRunning(): void {
-    clearTimeout(this.#poll);
-    if (!this.items.some(({ running }) => running)) return;
-    this.#poll = setTimeout(() => {
-      if (!document.hidden) void this.refresh();
-    }, POLL_MS);
+  /** Lay one conversation over what is known of it, in its place. */
+  #put(item: ConversationItem): void {
+    if (this.#gone.has(item.id)) return;
+    const isPinned = this.#pinned.some(({ id }) => id === item.id);
+    if (!item.pinned) this.#pinned = this.#pinned.filter(({ id }) => id !== item.id);
+    else if (isPinned) this.#pinned = this.#pinned.map((known) => (known.id === item.id ? item : known));
+    else this.#pinned = [item, ...this.#pinned];
+    if (this.#other?.id === item.id) this.#other = item;
+    const others = this.#items.filter(({ id }) => id !== item.id);
+    const after = others.findIndex(({ updated_at }) => updated_at < item.updated_at);
+    // Beyond the pages that were fetched it comes with its own.
+    if (after < 0 && this.hasMore) this.#items = others;
+    else this.#items = after < 0 ? [...others, item] : others.toSpliced(after, 0, item);
   }
 }

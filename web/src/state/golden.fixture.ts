@@ -1,4 +1,10 @@
-// Two small transcripts in the server's form, for when the Python tests have written none yet.
+// The transcripts that the Python tests wrote, and two small ones of our own in the same form.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseEvent } from '../api/events';
+import type { StreamEvent } from '../api/schema';
+import { SseParser } from '../api/sse';
 
 const ids = { conversation_id: 'c1', generation_id: 'g1' };
 
@@ -47,3 +53,20 @@ export const OWN: readonly Golden[] = [
     message: { content: 'Half an ans', reasoning: '', status: 'failed', error: { code: 'stalled', message: 'The provider stopped sending.', retryable: true } },
   },
 ];
+
+const folder = fileURLToPath(new URL('../../../tests/golden/', import.meta.url));
+
+export function written(): Golden[] {
+  const names = readdirSync(folder).filter((name) => name.endsWith('.sse'));
+  return names.map((name) => ({
+    name,
+    stream: new Uint8Array(readFileSync(folder + name)),
+    message: JSON.parse(readFileSync(folder + name.replace(/\.sse$/, '.json'), 'utf8')) as Record<string, unknown>,
+  }));
+}
+
+/** What the page takes out of a stream that arrives in these pieces. */
+export function events(...pieces: Uint8Array[]): StreamEvent[] {
+  const parser = new SseParser();
+  return pieces.flatMap((piece) => parser.push(piece)).map(parseEvent).filter((event) => event !== null);
+}

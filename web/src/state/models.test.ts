@@ -2,7 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { parseModels } from '../api/schema';
-import { filterModels, type ModelOrder } from './models';
+import { filterModels, whyOther, type ModelOrder } from './models';
 
 const models = parseModels({
   items: [
@@ -28,4 +28,19 @@ test('orders; what is unknown comes last', () => {
   expect(ids('', false, 'name')).toEqual(['c/dear', 'e/unknown', 'a/cheap', 'b/free:free', 'd/unknown']);
   expect(ids('', false, 'price')).toEqual(['b/free:free', 'a/cheap', 'c/dear', 'e/unknown', 'd/unknown']);
   expect(ids('', false, 'context').slice(0, 2)).toEqual(['b/free:free', 'a/cheap']);
+});
+
+test.each([
+  ['acme/chat', 'acme/chat', null],
+  ['acme/chat:free', 'acme/chat', null],
+  ['acme/chat', 'acme/chat-2026-11-01', null],
+  ['acme/chat', 'other/model', null],
+  ['acme/asked', 'other/model', 'fallback'],
+  ['openrouter/auto', 'other/model', 'router'],
+  ['~acme/chat-latest', 'acme/chat-7', 'newest'],
+  ['~acme/asked-latest', 'other/model', 'fallback'],
+] as const)('%s was asked and %s answered: %s', (asked, used, why) => {
+  const preset = { id: 1, name: '', fallback_model_ids: ['other/model'] };
+  const presets = ['acme/asked', '~acme/asked-latest'].map((model_id) => ({ ...preset, model_id }));
+  expect(whyOther(asked, used, presets)).toBe(why);
 });

@@ -1,6 +1,6 @@
-// Which models a person sees: search, the "free" filter and the order. Pure.
+// Which models a person sees: search, the "free" filter and the order; and why another one answered. Pure.
 
-import type { Model } from '../api/schema';
+import type { Model, Preset } from '../api/schema';
 
 export type ModelOrder = 'name' | 'price' | 'context';
 
@@ -34,4 +34,21 @@ export function filterModels(models: readonly Model[], filter: ModelFilter): Mod
       return words.every((word) => name.includes(word));
     })
     .sort(ORDERS[filter.order]);
+}
+
+/** Why a model answered that has another name than the one that was asked for, as far as that is known. */
+export function whyOther(asked: string, used: string, presets: readonly Preset[]): 'router' | 'newest' | 'fallback' | null {
+  const [plainly] = asked.split(':');
+  const [answered] = used.split(':');
+  if (plainly === undefined || answered === undefined || answered === plainly || answered.startsWith(`${plainly}-`)) return null;
+  if (asked.startsWith('openrouter/')) return 'router';
+  const fallsBack = presets.some(({ model_id: id, fallback_model_ids: others }) => id === asked && others.length > 0);
+  // Such a name stands for whichever model of its family is the newest.
+  if (asked.startsWith('~')) return familyOf(asked) === familyOf(used) || !fallsBack ? 'newest' : 'fallback';
+  return fallsBack ? 'fallback' : null;
+}
+
+/** Who made a model. */
+function familyOf(id: string): string {
+  return id.replace(/^~/, '').split('/')[0] ?? '';
 }

@@ -1,9 +1,11 @@
-// Where the page is: the address bar as state. A conversation's id is in the path, a dialog's name behind the `#`.
+// Where the page is: the address bar as state. What lies below the settings, whose address does not say it, is kept with
+// the entry of the browser's history, which outlives a reload.
 
-import { addressOf, conversationIdIn } from '../lib/route';
+import { addressOf, locationIn } from '../lib/route';
 
 export class Place {
   conversationId: string | null = $state(null);
+  /** The dialog that is open, with what it is about behind a slash: `models`, `again/<id>`, `settings/usage`. */
   dialog: string = $state('');
 
   /** `onmove` is told when another conversation is to be shown, also by the browser's own buttons. */
@@ -17,38 +19,46 @@ export class Place {
   }
 
   go(conversationId: string | null): void {
-    if (conversationId !== this.conversationId || this.dialog) history.pushState(null, '', this.#address(conversationId));
-    this.conversationId = conversationId;
-    this.dialog = '';
+    const moves = conversationId !== this.conversationId || this.dialog !== '';
+    this.#set(conversationId, '');
+    if (moves) this.#write('push');
     this.onmove(conversationId);
   }
 
   /** The conversation on the page got its id: the same place under its own name. */
   name(conversationId: string): void {
     if (conversationId === this.conversationId) return;
-    this.conversationId = conversationId;
-    history.replaceState(null, '', this.#address(conversationId));
+    this.#set(conversationId, this.dialog);
+    this.#write('replace');
   }
 
+  /** Open a dialog; the browser's Back closes it, also after it was turned to another page of itself. */
   open(dialog: string): void {
-    this.dialog = dialog;
-    history.pushState(null, '', this.#address(this.conversationId, dialog));
+    const turned = this.dialog !== '';
+    this.#set(this.conversationId, dialog);
+    this.#write(turned ? 'replace' : 'push');
   }
 
   close(): void {
     if (!this.dialog) return;
-    this.dialog = '';
-    history.replaceState(null, '', this.#address(this.conversationId));
+    this.#set(this.conversationId, '');
+    this.#write('replace');
   }
 
-  #address(conversationId: string | null, dialog = ''): URL {
-    const address = new URL(addressOf(conversationId), document.baseURI);
-    address.hash = dialog;
-    return address;
+  #set(conversationId: string | null, dialog: string): void {
+    this.conversationId = conversationId;
+    this.dialog = dialog;
+  }
+
+  #write(how: 'push' | 'replace'): void {
+    const address = new URL(addressOf(this.conversationId, this.dialog), document.baseURI);
+    history[`${how}State`]({ conversation: this.conversationId }, '', address);
   }
 
   #read(): void {
-    this.conversationId = conversationIdIn(location.href, document.baseURI);
-    this.dialog = location.hash.slice(1);
+    const { conversationId, dialog } = locationIn(location.href, document.baseURI);
+    const { conversation } = (history.state ?? {}) as { conversation?: unknown };
+    const below = typeof conversation === 'string' ? conversation : null;
+    this.#set(conversationId ?? (dialog.startsWith('settings') ? below : null), dialog);
   }
 }

@@ -82,8 +82,17 @@ describe('reduce', () => {
   });
 
   test('going on with a message keeps what it says', () => {
-    const state = [started(1, 'g3', 'u1', 'a1'), content(2, ' again', 'g3')].reduce(reduce, history);
+    const state = [{ ...started(1, 'g3', 'u1', 'a1'), offset: 5 } as StreamEvent, content(2, ' again', 'g3')].reduce(reduce, history);
     expect(state.messages.at(-1)).toMatchObject({ id: 'a1', content: 'Hello again', generation_id: 'g3', status: 'streaming' });
+  });
+
+  test('an answer that is about to go on keeps its text, loses its end, and takes the server’s view of where it stops', () => {
+    const failed = { ...(history.messages[1] as Message), content: 'Hé😀 more', status: 'failed' as const, error: { code: 'stalled', message: '', retryable: true } };
+    const going = reduce({ ...history, messages: [history.messages[0] as Message, failed] }, { type: 'continuing', message_id: 'a1' });
+    expect(going.messages[1]).toMatchObject({ content: 'Hé😀 more', status: 'streaming', generation_id: null, seq: 0, error: null, siblings: ['a1'] });
+    // The server counts code points, and what it has is what counts.
+    const state = [{ ...started(1, 'g3', 'u1', 'a1'), offset: 3 } as StreamEvent, content(2, '!', 'g3')].reduce(reduce, going);
+    expect(state.messages[1]).toMatchObject({ content: 'Hé😀!', generation_id: 'g3', seq: 2, model: 'x/y' });
   });
 
   test('metadata fills in what is known and leaves the rest', () => {

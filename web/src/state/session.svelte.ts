@@ -3,6 +3,7 @@
 import * as api from '../api/client';
 import { ApiError } from '../api/errors';
 import type { Model, Preset, Session } from '../api/schema';
+import { openChannel } from '../lib/channel';
 import { recall, remember } from '../lib/storage';
 
 export class CurrentSession {
@@ -12,20 +13,33 @@ export class CurrentSession {
   failure: ApiError | null = $state.raw(null);
   modelsFailure: ApiError | null = $state.raw(null);
   choice: api.Choice = $state.raw(recallChoice());
+  /** Somebody chose; otherwise it is the default preset. */
+  #isChosen = this.choice.model_id !== undefined || this.choice.preset_id !== undefined;
+  /** The presets changed in another tab. */
+  readonly #changes = openChannel<'presets'>('presets', () => void this.renewPresets());
 
   /** The session comes first and alone: it may set the cookie that the other calls need. */
   async load(): Promise<void> {
     try {
       this.session = await api.getSession();
-      const { items, default_preset_id } = await api.getPresets();
-      this.presets = items;
-      const known = this.choice.model_id !== undefined || items.some(({ id }) => id === this.choice.preset_id);
-      if (!known) this.choice = default_preset_id === null ? {} : { preset_id: default_preset_id };
+      this.#take(await api.getPresets());
       this.failure = null;
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       this.failure = error;
     }
+  }
+
+  /** The presets were changed here: show them so, in every tab. */
+  presetsChanged(): void {
+    this.#changes?.post('presets');
+    void this.renewPresets();
+  }
+
+  async renewPresets(): Promise<void> {
+    // Where that fails, the ones that are known go on; the server asks with its own in any case.
+    const presets = await api.getPresets().catch(() => null);
+    if (presets) this.#take(presets);
   }
 
   async loadModels(): Promise<void> {
@@ -41,7 +55,20 @@ export class CurrentSession {
 
   choose(choice: api.Choice): void {
     this.choice = choice;
+    this.#isChosen = true;
     remember('choice', JSON.stringify(choice));
+  }
+
+  #take({ items, default_preset_id }: Awaited<ReturnType<typeof api.getPresets>>): void {
+    this.presets = items;
+    const isKnown = this.choice.model_id !== undefined || items.some(({ id }) => id === this.choice.preset_id);
+    if (this.#isChosen && isKnown) return;
+    this.choice = default_preset_id === null ? {} : { preset_id: default_preset_id };
+  }
+
+  /** A preset's name, or the model's id. */
+  nameOf({ model_id, preset_id }: api.Choice): string {
+    return model_id ?? this.presets.find(({ id }) => id === preset_id)?.name ?? '';
   }
 
   /** The id of the model that would answer now, as far as it is known. */

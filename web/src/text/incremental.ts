@@ -1,17 +1,13 @@
 // Markdown that arrives piece by piece: finished blocks are parsed once and stay, only the open end is parsed again.
 // Invariant: when the text has ended, the nodes equal those of the whole text parsed at once, wherever it was cut.
 
-import type { Env, Token } from 'markdown-it';
-import { parseMarkdown, renderBlocks, type Rendering } from './markdown';
+import type { Token } from 'markdown-it';
+import { Notes, type Known } from './footnotes';
+import { assemble, parseMarkdown, renderBlocks, type Block, type Rendering } from './markdown';
 import type { RenderNode } from './nodes';
 
-type References = NonNullable<Env['references']>;
-
-interface Finished {
+interface Finished extends Block {
   source: string;
-  node: RenderNode;
-  /** The link definitions it was rendered with. */
-  references: string;
 }
 
 /** A last line of nothing but markup ("-", "1.", "##", "```") can still become anything; showing it would flash a heading or a rule. */
@@ -22,13 +18,21 @@ export function decided(text: string): string {
   return text.replace(UNDECIDED, '');
 }
 
+/** A link's definition whose line is still growing: each longer address would have all that uses it rendered again. */
+const DEFINING = /(?:^|\n) {0,3}\[(?!\^)[^\]\n]*\]:[^\n]*$/;
+
 export class IncrementalMarkdown {
   #raw = '';
   #text = '';
   /** Everything before this offset of #text is finished. */
   #settled = 0;
-  #references: References = {};
+  /** What the finished blocks define. */
+  #defined: Known = { references: {}, footnotes: new Set() };
   #finished: Finished[] = [];
+  /** What all finished blocks were rendered with, as a key. */
+  #known = keyOf({});
+  /** The numbers of footnotes at the end of the finished blocks. */
+  #notes = new Notes();
   #nodes: readonly RenderNode[] = [];
   #growing: GrowingCode[] = [];
 
@@ -39,24 +43,28 @@ export class IncrementalMarkdown {
     if (!raw.startsWith(this.#raw)) this.#reset();
     this.#append(raw);
     const tail = this.#text.slice(this.#settled);
-    const shown = ended ? tail : decided(tail);
-    const env: Env = { references: { ...this.#references } };
+    const shown = ended ? tail : decided(tail).replace(DEFINING, '');
+    const env = { ...copyOf(this.#defined), open: !ended };
     let code = 0;
     const rendering: Rendering = ended
       ? this.rendering
       : { ...this.rendering, code: (text, language) => this.#growingCode(code++).render(text, language, this.rendering.code) };
     const tokens = parseMarkdown(shown, env);
+    this.#resolve(env);
     const open = this.#settle(tokens, shown);
-    this.#resolve(env.references ?? {});
-    this.#nodes = [...this.#finished.map(({ node }) => node), ...renderBlocks(open, rendering).map(({ node }) => node)];
+    const notes = this.#notes.copy();
+    const blocks = [...this.#finished, ...renderBlocks(open, rendering, notes)];
+    this.#nodes = assemble(blocks, this.rendering, notes);
     return this.#nodes;
   }
 
   #reset(): void {
     this.#raw = this.#text = '';
     this.#settled = 0;
-    this.#references = {};
+    this.#defined = { references: {}, footnotes: new Set() };
     this.#finished = [];
+    this.#known = keyOf({});
+    this.#notes = new Notes();
     this.#growing = [];
   }
 
@@ -80,25 +88,38 @@ export class IncrementalMarkdown {
     const offset = starts[line] ?? 0;
     const source = shown.slice(0, offset);
     const lines = source.split('\n');
-    const settled = renderBlocks(parseMarkdown(source, { references: this.#references }), this.rendering);
-    const references = JSON.stringify(this.#references);
-    for (const { node, start, end } of settled) {
-      this.#finished.push({ node, references, source: lines.slice(start, end).join('\n') });
+    parseMarkdown(source, this.#defined);
+    const from = tokens.findIndex((token) => token.level === 0 && token.nesting >= 0 && (token.map?.[0] ?? 0) >= line);
+    for (const block of renderBlocks(tokens.slice(0, from), this.rendering, this.#notes)) {
+      this.#finished.push({ ...block, source: lines.slice(block.start, block.end).join('\n') });
     }
     this.#settled += offset;
     this.#growing = [];
-    return tokens.slice(tokens.findIndex((token) => token.level === 0 && token.nesting >= 0 && (token.map?.[0] ?? 0) >= line));
+    return tokens.slice(from);
   }
 
-  /** A link's address may be defined after its use: then finished blocks with a bracket in them are rendered again. */
-  #resolve(references: References): void {
-    const known = JSON.stringify(references);
+  /** A link's address or a footnote may be defined after its use: then finished blocks with a bracket in them are rendered again. */
+  #resolve(env: Known): void {
+    const known = keyOf(env);
+    if (this.#known === known) return;
+    this.#known = known;
+    this.#notes = new Notes();
     this.#finished.forEach((block, index) => {
-      if (block.references === known || !block.source.includes('[')) return;
-      const [fresh] = renderBlocks(parseMarkdown(block.source, { references: { ...references } }), this.rendering);
-      this.#finished[index] = { ...block, references: known, node: fresh?.node ?? block.node };
+      if (!block.source.includes('[')) return;
+      const tokens = parseMarkdown(block.source, copyOf(env));
+      const [fresh] = renderBlocks(tokens, this.rendering, this.#notes);
+      if (fresh) this.#finished[index] = { ...block, node: fresh.node, note: fresh.note };
     });
   }
+}
+
+function keyOf({ references, footnotes }: Known): string {
+  return JSON.stringify([references ?? {}, [...(footnotes ?? [])]]);
+}
+
+/** Parsing adds to what it is given. */
+function copyOf({ references, footnotes }: Known): Known {
+  return { references: { ...references }, footnotes: new Set(footnotes) };
 }
 
 function lineStarts(text: string): number[] {
@@ -113,8 +134,11 @@ function firstOpenLine(tokens: readonly Token[], text: string, starts: readonly 
   const blocks = tokens.filter((token) => token.level === 0 && token.nesting >= 0 && token.map);
   const complete = starts.length - 1;
   for (let index = blocks.length - 1; index > 0; index -= 1) {
-    const first = blocks[index]?.map?.[0] ?? 0;
+    const block = blocks[index] as Token;
+    const [first, end] = block.map ?? [0, 0];
     if (first + 2 > complete) continue;
+    // A formula is one only once the line that closes it has ended.
+    if (block.type === 'formula_block' && ((block.meta as { pending: boolean }).pending || end > complete)) continue;
     const before = blocks[index - 1]?.map?.[1] ?? 0;
     let line = first;
     // A link's definition leaves no token, and its title may still swallow the lines below it.

@@ -1,7 +1,9 @@
 // Markdown to nodes: markdown-it's tokens, turned into allowed elements by hand. Raw HTML is off, remote images become links,
 // links go to http, https and mailto only.
 
-import MarkdownIt, { type Env, type Token } from 'markdown-it';
+import MarkdownIt, { type Token } from 'markdown-it';
+import { footnotes, labelOf, Notes, type Known } from './footnotes';
+import { formulas } from './formulas';
 import { element, type Attribute, type ElementNode, type RenderNode, type Tag } from './nodes';
 
 const parser = new MarkdownIt('default', { html: false, linkify: true });
@@ -9,33 +11,78 @@ const parser = new MarkdownIt('default', { html: false, linkify: true });
 parser.linkify.set({ fuzzyLink: false, fuzzyEmail: false });
 // The default refuses some addresses by leaving Markdown's own characters standing; we decide in `link` and keep the label.
 parser.validateLink = () => true;
+parser.use(footnotes).use(formulas);
+
+type Word = 'copy' | 'wrap' | 'show_diagram' | 'code' | 'image' | 'done' | 'open' | 'footnotes' | 'footnote' | 'back';
 
 /** What rendering needs from outside: words in the reader's language, and colours for code. */
 export interface Rendering {
-  labels: { copy: string; code: string; image: string; done: string; open: string };
+  labels: Readonly<Record<Word, string>>;
   code: (text: string, language: string) => readonly RenderNode[];
 }
 
-export function parseMarkdown(source: string, env: Env): Token[] {
+/** What one rendering adds: the numbers of the footnotes up to here. */
+interface Pass extends Rendering {
+  notes: Notes;
+}
+
+export function parseMarkdown(source: string, env: Known): Token[] {
   return parser.parse(source, env);
 }
 
-/** One node per top-level block, in order; each with the line it starts at and the one behind its end. */
+/** One top-level block with the line it starts at and the one behind its end: a node, or a footnote, which is shown below the text. */
 export interface Block {
-  node: RenderNode;
+  node: RenderNode | null;
+  note: { label: string; tokens: readonly Token[] } | null;
   start: number;
   end: number;
 }
 
-export function renderBlocks(tokens: readonly Token[], rendering: Rendering): Block[] {
+export function renderBlocks(tokens: readonly Token[], rendering: Rendering, notes: Notes): Block[] {
+  const pass: Pass = { ...rendering, notes };
   const blocks: Block[] = [];
   for (let index = 0; index < tokens.length; ) {
     const end = closing(tokens, index) + 1;
-    const [start, stop] = tokens[index]?.map ?? [0, 0];
-    for (const node of renderTokens(tokens.slice(index, end), rendering)) blocks.push({ node, start, end: stop });
+    const token = tokens[index] as Token;
+    const [start, stop] = token.map ?? [0, 0];
+    if (token.type === 'footnote_open') {
+      const note = { label: labelOf(token), tokens: tokens.slice(index + 1, end - 1) };
+      blocks.push({ node: null, note, start, end: stop });
+    } else {
+      for (const node of renderTokens(tokens.slice(index, end), pass)) blocks.push({ node, note: null, start, end: stop });
+    }
     index = end;
   }
   return blocks;
+}
+
+/** All a text shows: its blocks, and below them the footnotes in the order of their numbers. Those that nothing refers to come last:
+ *  no text is left out. `notes` are the numbers that rendering the blocks gave. */
+export function assemble(blocks: readonly Block[], rendering: Rendering, notes: Notes): RenderNode[] {
+  const nodes = blocks.flatMap(({ node }) => (node === null ? [] : [node]));
+  const texts = new Map<string, Token[]>();
+  for (const { note } of blocks) if (note) texts.set(note.label, [...(texts.get(note.label) ?? []), ...note.tokens]);
+  if (texts.size === 0) return nodes;
+  const pass: Pass = { ...rendering, notes };
+  const items: RenderNode[] = [];
+  // A footnote may refer to another, which then joins the end of the row.
+  for (const label of [...notes.labels, ...texts.keys()]) {
+    notes.number(label);
+    for (; items.length < notes.labels.length; ) items.push(footnote(items.length + 1, texts, pass));
+  }
+  return [...nodes, element('section', { class: 'footnotes', 'aria-label': rendering.labels.footnotes }, [element('ol', {}, items)])];
+}
+
+function footnote(number: number, texts: ReadonlyMap<string, readonly Token[]>, pass: Pass): ElementNode {
+  const label = pass.notes.labels[number - 1] ?? '';
+  const content = renderTokens(texts.get(label) ?? [], pass);
+  if (pass.notes.referred.has(label)) {
+    const back = element('button', { type: 'button', 'data-back': String(number), 'aria-label': `${pass.labels.back} ${number}` }, ['↩']);
+    const last = content.at(-1);
+    if (typeof last === 'object' && 'tag' in last && last.tag === 'p') content[content.length - 1] = { ...last, children: [...last.children, ' ', back] };
+    else content.push(back);
+  }
+  return element('li', { 'data-note': String(number), dir: 'auto', tabindex: '-1' }, content);
 }
 
 /** The index of the token that closes the one at `index`; itself when it opens nothing. */
@@ -56,14 +103,19 @@ const ELEMENTS: Readonly<Record<string, Tag>> = {
 const HEADINGS: Readonly<Record<string, Tag>> = { h1: 'h3', h2: 'h4', h3: 'h5', h4: 'h6', h5: 'h6', h6: 'h6' };
 const DIRECTED: readonly string[] = ['paragraph', 'heading', 'blockquote', 'table', 'bullet_list', 'ordered_list'];
 
-function renderTokens(tokens: readonly Token[], rendering: Rendering): RenderNode[] {
+/** Deeper than this only the text is shown: twenty thousand asterisks would nest as many elements, for which no stack is deep enough. */
+const DEEPEST = 100;
+
+function renderTokens(tokens: readonly Token[], rendering: Pass, depth = 0): RenderNode[] {
   const nodes: RenderNode[] = [];
   for (let index = 0; index < tokens.length; index += 1) {
     const token = tokens[index] as Token;
-    if (token.nesting === 1) {
+    if (token.nesting === 1 && depth < DEEPEST) {
       const end = closing(tokens, index);
-      nodes.push(...renderPair(token, tokens.slice(index + 1, end), rendering));
+      nodes.push(...renderPair(token, tokens.slice(index + 1, end), rendering, depth + 1));
       index = end;
+    } else if (token.type === 'inline') {
+      nodes.push(...renderTokens(token.children ?? [], rendering, depth));
     } else {
       nodes.push(...renderSingle(token, rendering));
     }
@@ -71,9 +123,9 @@ function renderTokens(tokens: readonly Token[], rendering: Rendering): RenderNod
   return nodes;
 }
 
-function renderPair(token: Token, inner: readonly Token[], rendering: Rendering): RenderNode[] {
+function renderPair(token: Token, inner: readonly Token[], rendering: Pass, depth: number): RenderNode[] {
   const name = token.type.replace(/_open$/, '');
-  const children = renderTokens(inner, rendering);
+  const children = renderTokens(inner, rendering, depth);
   if (name === 'link') return link(String(token.attrGet('href') ?? ''), children);
   // A tight list's paragraphs are there for the parser only.
   if (name === 'paragraph' && token.hidden) return children;
@@ -92,10 +144,8 @@ function renderPair(token: Token, inner: readonly Token[], rendering: Rendering)
   return [element(tag, attributes, children)];
 }
 
-function renderSingle(token: Token, rendering: Rendering): RenderNode[] {
+function renderSingle(token: Token, rendering: Pass): RenderNode[] {
   switch (token.type) {
-    case 'inline':
-      return renderTokens(token.children ?? [], rendering);
     case 'text':
     case 'text_special':
     case 'html_inline':
@@ -114,6 +164,11 @@ function renderSingle(token: Token, rendering: Rendering): RenderNode[] {
     case 'fence':
     case 'code_block':
       return [codeBlock(token, rendering)];
+    case 'formula':
+    case 'formula_block':
+      return [formula(token)];
+    case 'footnote_reference':
+      return [reference(rendering.notes.refer(labelOf(token)), rendering)];
     default:
       return [];
   }
@@ -122,13 +177,27 @@ function renderSingle(token: Token, rendering: Rendering): RenderNode[] {
 function codeBlock(token: Token, { labels, code }: Rendering): ElementNode {
   const language = token.type === 'fence' ? (/^[^\s{,]*/.exec(token.info.trim())?.[0] ?? '') : '';
   const text = token.content.replace(/\n$/, '');
+  const diagram = language.toLowerCase() === 'mermaid' ? [element('button', { type: 'button', 'data-diagram': '' }, [labels.show_diagram])] : [];
   return element('figure', { class: 'code', dir: 'ltr' }, [
     element('figcaption', {}, [
       element('span', {}, [language || labels.code]),
+      ...diagram,
+      element('button', { type: 'button', 'data-wrap': '', 'aria-pressed': 'false' }, [labels.wrap]),
       element('button', { type: 'button', 'data-copy': '' }, [labels.copy]),
     ]),
     element('pre', { tabindex: '0' }, [element('code', {}, code(text, language))]),
   ]);
+}
+
+function formula({ content, meta }: Token): RenderNode {
+  const { formula: tex, display, pending } = meta as { formula: string; display: boolean; pending?: boolean };
+  return pending ? element('p', { dir: 'ltr' }, [content]) : { tex, display, source: content };
+}
+
+/** A button rather than a link: an address within the page would be one of the page's base, and ids would be shared by all answers. */
+function reference(number: number, { labels }: Rendering): ElementNode {
+  const button = element('button', { type: 'button', 'data-to': String(number), 'aria-label': `${labels.footnote} ${number}` }, [String(number)]);
+  return element('sup', {}, [button]);
 }
 
 const SCHEMES: readonly string[] = ['http:', 'https:', 'mailto:'];
@@ -164,7 +233,7 @@ function plainText(tokens: readonly Token[]): string {
 /** `[ ]` and `[x]` at the start of an item become a checkbox nobody can press. */
 function taskItem(attributes: ElementNode['attributes'], children: readonly RenderNode[], { labels }: Rendering): ElementNode {
   const [first, ...rest] = children;
-  const paragraph = typeof first === 'object' && first.tag === 'p' ? first : null;
+  const paragraph = typeof first === 'object' && 'tag' in first && first.tag === 'p' ? first : null;
   const opening = paragraph ? paragraph.children[0] : first;
   const mark = typeof opening === 'string' ? /^\[([ xX])\][ \n]/.exec(opening) : null;
   if (!mark || typeof opening !== 'string') return element('li', attributes, children);

@@ -1,20 +1,23 @@
 // The only way from text to the document: plain nodes, an allow-list of elements and attributes, and a patch that changes what
 // differs and nothing else. There is no innerHTML in this page, so hostile text has nowhere to become markup.
 
+import { createFormula, type Formula } from './math';
+
 export interface ElementNode {
   readonly tag: Tag;
   readonly attributes: Readonly<Partial<Record<Attribute, string>>>;
   readonly children: readonly RenderNode[];
 }
 
-export type RenderNode = ElementNode | string;
+export type RenderNode = ElementNode | Formula | string;
 
 const TAGS = [
   'a', 'blockquote', 'br', 'button', 'code', 'del', 'div', 'em', 'figure', 'figcaption', 'h3', 'h4', 'h5', 'h6', 'hr', 'input', 'li',
-  'ol', 'p', 'pre', 'span', 'strong', 'table', 'tbody', 'td', 'th', 'thead', 'tr', 'ul',
+  'ol', 'p', 'pre', 'section', 'span', 'strong', 'sup', 'table', 'tbody', 'td', 'th', 'thead', 'tr', 'ul',
 ] as const;
 const ATTRIBUTES = [
-  'aria-label', 'checked', 'class', 'data-copy', 'dir', 'disabled', 'href', 'rel', 'scope', 'start', 'tabindex', 'target', 'title', 'type',
+  'aria-label', 'aria-pressed', 'checked', 'class', 'data-back', 'data-copy', 'data-diagram', 'data-note', 'data-to', 'data-wrap', 'dir', 'disabled',
+  'href', 'rel', 'scope', 'start', 'tabindex', 'target', 'title', 'type',
 ] as const;
 
 export type Tag = (typeof TAGS)[number];
@@ -29,6 +32,7 @@ const ALLOWED_ATTRIBUTES: ReadonlySet<string> = new Set(ATTRIBUTES);
 
 function create(node: RenderNode): Node {
   if (typeof node === 'string') return document.createTextNode(node);
+  if ('tex' in node) return createFormula(node);
   // The types say so already; this holds when they were talked round.
   if (!ALLOWED_TAGS.has(node.tag)) throw new TypeError(`element not allowed: ${node.tag}`);
   const made = document.createElement(node.tag);
@@ -65,10 +69,19 @@ function patchOne(target: ChildNode | undefined, old: RenderNode, fresh: RenderN
     // Appending keeps a selection inside the text; setting would drop it.
     if (fresh.startsWith(old)) shown.appendData(fresh.slice(old.length));
     else shown.data = fresh;
-  } else if (typeof old !== 'string' && typeof fresh !== 'string' && old.tag === fresh.tag) {
+  } else if (isElement(old) && isElement(fresh) && old.tag === fresh.tag) {
     setAttributes(target as Element, old.attributes, fresh.attributes);
     patch(target, old.children, fresh.children);
-  } else {
+  } else if (!sameFormula(old, fresh)) {
     target.replaceWith(create(fresh));
   }
+}
+
+function isElement(node: RenderNode): node is ElementNode {
+  return typeof node !== 'string' && 'tag' in node;
+}
+
+function sameFormula(old: RenderNode, fresh: RenderNode): boolean {
+  if (typeof old === 'string' || typeof fresh === 'string' || !('tex' in old) || !('tex' in fresh)) return false;
+  return old.source === fresh.source && old.display === fresh.display;
 }

@@ -3,10 +3,13 @@
 
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { seeded } from '../lib/seeded.fixture';
-import { loadHighlighter } from './highlight';
+import { documents } from './documents.fixture';
+import { highlight, loadHighlighter } from './highlight';
+import { IncrementalMarkdown } from './incremental';
+import { patch, type RenderNode } from './nodes';
 import { Painter } from './painter';
+import { labels, once as whole } from './rendering.fixture';
 
-const labels = { copy: 'Copy', copied: 'Copied', code: 'Code', image: 'Image', done: 'Done', open: 'Open' };
 const TEXT = '# Title\n\nSome *text* with [late] links.\n\n```python\ndef f(x):\n    return x + 1\n\nprint(f(1))\n```\n\n- one\n- two\n  1. three\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n[late]: https://example.org\n'.repeat(3);
 
 beforeAll(loadHighlighter);
@@ -18,6 +21,24 @@ function once(text: string): string {
 }
 
 describe('Painter', () => {
+  test('whatever a document holds, patching element by element leads to what one rendering makes', () => {
+    const rendering = { labels, code: highlight };
+    const random = seeded(4);
+    for (const [name, source] of documents) {
+      const [grown, fresh] = [document.createElement('div'), document.createElement('div')];
+      const markdown = new IncrementalMarkdown(rendering);
+      let shown: readonly RenderNode[] = [];
+      for (let at = 0; at < source.length; at += Math.ceil(random() * 50)) {
+        const nodes = markdown.update(source.slice(0, at), false);
+        patch(grown, shown, nodes);
+        shown = nodes;
+      }
+      patch(grown, shown, markdown.update(source, true));
+      patch(fresh, [], whole(source, rendering));
+      expect(grown.innerHTML, name).toBe(fresh.innerHTML);
+    }
+  });
+
   test('streamed in random pieces with random frames', () => {
     vi.useFakeTimers({ toFake: ['requestAnimationFrame', 'cancelAnimationFrame', 'setTimeout', 'clearTimeout', 'performance'] });
     const expected = once(TEXT);
@@ -48,10 +69,10 @@ describe('Painter', () => {
     vi.stubGlobal('navigator', { clipboard: { writeText: (text: string) => Promise.resolve(void copied.push(text)) } });
     const container = document.createElement('div');
     new Painter(container, labels).show('```js\nconst a = "<b>";\n```', true);
-    container.querySelector('button')?.click();
+    container.querySelector<HTMLElement>('[data-copy]')?.click();
     await Promise.resolve();
     expect(copied).toEqual(['const a = "<b>";']);
-    expect(container.querySelector('button')?.textContent).toBe('Copied');
+    expect(container.querySelector<HTMLElement>('[data-copy]')?.textContent).toBe('Copied');
     vi.unstubAllGlobals();
   });
 });

@@ -1,25 +1,27 @@
 // Keep an element showing a text that grows. Invariant: after the text has ended, the element shows exactly what one rendering
 // of the whole would show, however the pieces came.
 
+import { press } from './buttons';
 import { highlight, onHighlighter } from './highlight';
 import { decided, IncrementalMarkdown } from './incremental';
 import type { Rendering } from './markdown';
 import { patch, type RenderNode } from './nodes';
 
-export type Labels = Rendering['labels'] & { copied: string };
+export type Labels = Rendering['labels'] & Readonly<Record<'copied' | 'show_code' | 'diagram' | 'diagram_failed', string>>;
 
-/** Drawing may take at most about a third of the time, whatever the machine. */
+/** Drawing, with the layout and the painting that follow from it, takes at most about a third of the time, whatever the machine. */
 const REST = 2;
-const COPIED_MS = 1500;
 
 export class Painter {
   #markdown: IncrementalMarkdown;
   #shown: readonly RenderNode[] = [];
   #content = '';
   #ended = false;
+  /** Something has come that is not drawn yet. */
+  #stale = false;
   #frame = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #notBefore = 0;
+  /** While it runs, nothing is drawn: the page is busy with the last drawing, or free for something else. */
+  #rest: ReturnType<typeof setTimeout> | undefined;
   readonly #deaf: () => void;
 
   constructor(
@@ -39,13 +41,14 @@ export class Painter {
   show(content: string, ended: boolean, cutOff = false): void {
     this.#content = cutOff ? decided(content) : content;
     this.#ended = ended;
-    if (ended || this.#shown.length === 0) this.#draw();
-    else this.#schedule();
+    if (ended || this.#shown.length === 0) return this.#draw();
+    this.#stale = true;
+    if (!this.#rest) this.#schedule();
   }
 
   destroy(): void {
     cancelAnimationFrame(this.#frame);
-    clearTimeout(this.#timer);
+    clearTimeout(this.#rest);
     this.#deaf();
     this.container.removeEventListener('click', this.#click);
   }
@@ -55,42 +58,30 @@ export class Painter {
   }
 
   #schedule(): void {
-    if (this.#frame || this.#timer) return;
     // A hidden page gets no frames, and needs none: it is drawn when it is looked at.
-    const wait = this.#notBefore - performance.now();
-    const request = (): void => {
-      this.#timer = undefined;
-      this.#frame = requestAnimationFrame(() => this.#draw());
-    };
-    if (wait > 4) this.#timer = setTimeout(request, wait);
-    else request();
+    this.#frame ||= requestAnimationFrame(() => this.#draw());
   }
 
   #draw(): void {
     cancelAnimationFrame(this.#frame);
-    clearTimeout(this.#timer);
+    clearTimeout(this.#rest);
     this.#frame = 0;
-    this.#timer = undefined;
+    this.#stale = false;
     const began = performance.now();
     const nodes = this.#markdown.update(this.#content, this.#ended);
     patch(this.container, this.#shown, nodes);
     this.#shown = nodes;
-    const ended = performance.now();
-    this.#notBefore = ended + (ended - began) * REST;
+    // The next task runs when the browser is done with this frame, and knows what it has cost.
+    this.#rest = setTimeout(() => {
+      this.#rest = setTimeout(() => {
+        this.#rest = undefined;
+        if (this.#stale) this.#schedule();
+      }, (performance.now() - began) * REST);
+    });
   }
 
   #click = (event: MouseEvent): void => {
-    const button = event.target instanceof Element ? event.target.closest<HTMLElement>('[data-copy]') : null;
-    const code = button?.closest('figure')?.querySelector('code');
-    const label = button?.firstChild;
-    if (!button || !code || !label) return;
-    navigator.clipboard.writeText(code.textContent).then(
-      () => {
-        label.nodeValue = this.labels.copied;
-        setTimeout(() => (label.nodeValue = this.labels.copy), COPIED_MS);
-      },
-      // No permission: the code can still be selected by hand.
-      () => undefined,
-    );
+    const button = event.target instanceof Element ? event.target.closest('button') : null;
+    if (button) press(button, this.container, this.labels);
   };
 }

@@ -1,14 +1,12 @@
 // Errors and days in plain words.
 
 import type { Failure } from '../api/schema';
-import { LANGUAGES, language, t, type StringKey } from '../lib/lang';
+import { language, maybeWords, t } from '../lib/lang';
 import type { Day } from '../lib/time';
 
 /** What happened and what to do. A code this page does not know is told in the server's own sentence. */
 export function failureWords(failure: Failure & { retryAfter?: number | null }): string {
-  const key = `error_${failure.code}`;
-  const known = Object.hasOwn(LANGUAGES[language], key);
-  const words = known ? t(key as StringKey) : failure.message || t('error_internal');
+  const words = maybeWords(`error_${failure.code}`) ?? (failure.message || t('error_internal'));
   const wait = failure.retryAfter;
   if (!wait) return words;
   return `${words} ${wait < 120 ? t('wait_seconds', { seconds: wait }) : t('wait_minutes', { minutes: Math.ceil(wait / 60) })}`;

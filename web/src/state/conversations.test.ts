@@ -1,0 +1,153 @@
+// @vitest-environment happy-dom
+// The list as the feed tells it: in order, pinned ones apart, nothing that was deleted comes back.
+
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { Change, ConversationItem } from '../api/schema';
+import { Conversations } from './conversations.svelte';
+
+interface Call {
+  method: string;
+  path: string;
+  keepalive: boolean;
+  answer: (status: number, json?: object) => void;
+}
+
+let calls: Call[];
+let conversations: Conversations;
+
+function item(id: string, at: number, more: Partial<ConversationItem> = {}): ConversationItem {
+  const updated = `2026-11-21T10:00:${String(at).padStart(2, '0')}Z`;
+  return { id, title: `T ${id}`, title_source: 'auto', created_at: updated, updated_at: updated, running: false, pinned: false, current_message_id: null, ...more };
+}
+
+const told = (type: Change['type'], conversation: ConversationItem): Change => ({ type, conversation_id: conversation.id, conversation, generation_id: null });
+const ids = (): string[] => conversations.shown.map(({ id }) => id);
+const pinned = (): string[] => conversations.pinned.map(({ id }) => id);
+const last = (): Call => calls.at(-1)!;
+
+async function loaded(items: ConversationItem[], next: string | null = null, kept: ConversationItem[] = []): Promise<void> {
+  const done = conversations.refresh();
+  const [page, pins] = calls.slice(-2);
+  page?.answer(200, { items, next_cursor: next });
+  pins?.answer(200, { items: kept, next_cursor: null });
+  await done;
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  calls = [];
+  conversations = new Conversations();
+  vi.stubGlobal('BroadcastChannel', undefined);
+  vi.stubGlobal('fetch', (url: URL, init: RequestInit) => {
+    return new Promise<Response>((resolve) => {
+      const answer = (status: number, json?: object): void => resolve(new Response(json ? JSON.stringify(json) : null, { status }));
+      calls.push({ method: init.method ?? '', path: url.pathname + url.search, keepalive: init.keepalive === true, answer });
+    });
+  });
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+test('what is new, changed or deleted elsewhere finds its place', async () => {
+  await loaded([item('b', 20), item('a', 10)]);
+  conversations.noticed(told('conversation_created', item('c', 30)));
+  conversations.noticed(told('generation_started', item('a', 40, { running: true })));
+  expect(ids()).toEqual(['a', 'c', 'b']);
+  expect(conversations.find('a')?.running).toBe(true);
+  conversations.noticed({ ...told('conversation_deleted', item('c', 30)), conversation: null });
+  conversations.noticed(told('conversation_updated', item('c', 50)));
+  expect(ids()).toEqual(['a', 'b']);
+});
+
+test('what is older than the pages that were fetched comes with its own page', async () => {
+  await loaded([item('b', 20)], 'next');
+  conversations.noticed(told('conversation_updated', item('z', 1)));
+  expect(ids()).toEqual(['b']);
+  const more = conversations.loadMore();
+  last().answer(200, { items: [item('z', 1)], next_cursor: null });
+  await more;
+  expect(ids()).toEqual(['b', 'z']);
+});
+
+test('what came in among and behind the pages that were fetched comes with its own page, in its place', async () => {
+  await loaded([item('c', 50), item('b', 40)], 'b');
+  const second = conversations.loadMore();
+  last().answer(200, { items: [item('a', 10)], next_cursor: null });
+  await second;
+  await loaded([item('c', 50), item('b', 40)], 'b');
+  expect([ids(), conversations.hasMore]).toEqual([['c', 'b', 'a'], true]);
+  const between = conversations.loadMore();
+  expect(last().path).toContain('cursor=b');
+  last().answer(200, { items: [item('n', 30), item('m', 20)], next_cursor: 'm' });
+  await between;
+  expect([ids(), conversations.hasMore]).toEqual([['c', 'b', 'n', 'm', 'a'], true]);
+  const behind = conversations.loadMore();
+  last().answer(200, { items: [item('a', 10), item('l', 5)], next_cursor: null });
+  await behind;
+  expect([ids(), conversations.hasMore]).toEqual([['c', 'b', 'n', 'm', 'a', 'l'], false]);
+});
+
+test('a page that was on its way when the list began anew does not say where to go on', async () => {
+  await loaded([item('c', 50)], 'c');
+  const second = conversations.loadMore();
+  last().answer(200, { items: [item('b', 40)], next_cursor: 'b' });
+  await second;
+  const late = conversations.loadMore();
+  const third = last();
+  await loaded([item('c', 50)], 'c');
+  third.answer(200, { items: [item('a', 10)], next_cursor: null });
+  await late;
+  expect([ids(), conversations.hasMore]).toEqual([['c', 'b', 'a'], true]);
+});
+
+test('a page that is older than what the feed told meanwhile does not undo it', async () => {
+  const done = conversations.refresh();
+  conversations.noticed(told('conversation_updated', item('a', 30, { title: 'New' })));
+  calls[0]!.answer(200, { items: [item('a', 10, { title: 'Old' })], next_cursor: null });
+  calls[1]!.answer(200, { items: [] });
+  await done;
+  expect(conversations.find('a')?.title).toBe('New');
+});
+
+test('pinning shows at once, latest on top, and a refusal puts it back', async () => {
+  await loaded([item('c', 30), item('b', 20), item('a', 10, { pinned: true })], null, [item('a', 10, { pinned: true })]);
+  expect([ids(), pinned()]).toEqual([['c', 'b'], ['a']]);
+  const first = conversations.pin(item('b', 20), true);
+  expect([ids(), pinned()]).toEqual([['c'], ['b', 'a']]);
+  last().answer(200, item('b', 20, { pinned: true }));
+  await first;
+  conversations.noticed(told('conversation_updated', item('a', 40, { pinned: true })));
+  expect(pinned()).toEqual(['b', 'a']);
+  const second = conversations.pin(item('c', 30), true);
+  last().answer(503, { error: { code: 'busy', message: '', retryable: true } });
+  await second;
+  expect([ids(), pinned(), conversations.refusal?.code]).toEqual([['c'], ['b', 'a'], 'busy']);
+});
+
+test('a deletion waits, can be taken back, and otherwise is sent', async () => {
+  await loaded([item('b', 20), item('a', 10)]);
+  conversations.deletions.delete({ id: 'a', title: 'A' });
+  expect([ids(), conversations.deletions.held.length]).toEqual([['b'], 1]);
+  conversations.deletions.undo('a');
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect([ids(), calls.length]).toEqual([['b', 'a'], 2]);
+  conversations.deletions.delete({ id: 'a', title: 'A' });
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect([last().method, last().path, last().keepalive]).toEqual(['DELETE', '/api/conversations/a', false]);
+  last().answer(204);
+  await vi.advanceTimersByTimeAsync(0);
+  await loaded([item('b', 20), item('a', 10)]);
+  expect([ids(), conversations.deletions.held]).toEqual([['b'], []]);
+});
+
+test('leaving the page sends what waits, in a request that outlives it; a refusal brings it back', async () => {
+  await loaded([item('a', 10)]);
+  conversations.deletions.delete({ id: 'a', title: 'A' });
+  conversations.deletions.flush();
+  expect([last().method, last().keepalive]).toEqual(['DELETE', true]);
+  last().answer(503, { error: { code: 'busy', message: '', retryable: true } });
+  await vi.advanceTimersByTimeAsync(0);
+  expect([ids(), conversations.refusal?.code]).toEqual([['a'], 'busy']);
+});

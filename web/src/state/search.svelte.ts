@@ -1,0 +1,73 @@
+// What somebody looks for, and what was found. Invariant: what is shown belongs to the newest question that was answered.
+
+import * as api from '../api/client';
+import { asApiError, type ApiError } from '../api/errors';
+import type { Hit } from '../api/search';
+
+/** Nobody wants an answer to every letter. */
+const PAUSE_MS = 200;
+
+export class Search {
+  query: string = $state('');
+  phase: 'idle' | 'loading' | 'ready' | 'failed' = $state('idle');
+  #hits: readonly Hit[] = $state.raw([]);
+  /** What was found and is not about to be deleted. */
+  readonly hits: readonly Hit[] = $derived(this.#hits.filter(({ conversation }) => !this.hidden().has(conversation.id)));
+  failure: ApiError | null = $state.raw(null);
+  /** The hit that Enter opens. */
+  active: number = $state(0);
+  #cursor: string | null = $state.raw(null);
+  #leave = new AbortController();
+
+  constructor(private readonly hidden: () => ReadonlySet<string> = () => new Set()) {}
+
+  get hasMore(): boolean {
+    return this.#cursor !== null;
+  }
+
+  /** Something was typed: look for it when the typing pauses. */
+  ask(query: string): void {
+    this.query = query;
+    this.#leave.abort();
+    this.#leave = new AbortController();
+    if (query.trim() === '') {
+      this.phase = 'idle';
+      this.#hits = [];
+      this.#cursor = null;
+      return;
+    }
+    this.phase = 'loading';
+    const { signal } = this.#leave;
+    const timer = setTimeout(() => void this.#find(null, signal), PAUSE_MS);
+    signal.addEventListener('abort', () => clearTimeout(timer));
+  }
+
+  /** Ask the same again, after a failure. */
+  again(): void {
+    this.ask(this.query);
+  }
+
+  more(): Promise<void> {
+    return this.#cursor === null || this.phase !== 'ready' ? Promise.resolve() : this.#find(this.#cursor, this.#leave.signal);
+  }
+
+  /** Go up or down in what was found. */
+  step(by: number): void {
+    this.active = Math.max(0, Math.min(this.hits.length - 1, this.active + by));
+  }
+
+  async #find(cursor: string | null, signal: AbortSignal): Promise<void> {
+    try {
+      const page = await api.search(this.query.trim(), cursor, signal);
+      if (signal.aborted) return;
+      this.#hits = cursor === null ? page.items : [...this.#hits, ...page.items];
+      if (cursor === null) this.active = 0;
+      this.#cursor = page.next_cursor;
+      this.phase = 'ready';
+    } catch (error) {
+      if (signal.aborted) return;
+      this.failure = asApiError(error);
+      this.phase = 'failed';
+    }
+  }
+}

@@ -64,6 +64,22 @@ async def test_editing_makes_a_branch_that_keeps_what_was_below(
     ]
 
 
+async def test_what_is_being_edited_stays_while_the_conversation_goes_on_elsewhere(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    upstream.script(answer("One."), answer("Two."))
+    person = await visit(served.url)
+    await person.say("First question")
+    await expect(person.text).to_have_text("One.")
+    await person.questions.get_by_role("button", name="Edit and send again").click()
+    edit = person.page.get_by_role("textbox", name="Edit the message")
+    await edit.fill("Half a thought")
+    conversation_id = person.page.url.rpartition("/")[2]
+    await served.send("From elsewhere", conversation_id=conversation_id)
+    await expect(person.text).to_have_text("Two.")
+    await expect(edit).to_have_value("Half a thought")
+
+
 async def test_an_answer_is_given_again_by_the_same_model_or_by_another_one(
     visit: Visit, served: Served, upstream: LoopbackOpenRouter
 ) -> None:

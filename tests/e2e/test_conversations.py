@@ -50,6 +50,20 @@ async def test_a_title_is_changed_in_place_and_kept(visit: Visit, served: Served
     await expect(person.conversations).to_have_text("Renamed <b>by hand</b>")
 
 
+async def test_a_title_being_typed_stays_while_another_one_comes_from_elsewhere(visit: Visit, served: Served) -> None:
+    started = (await served.send("Hello", model_id="acme/chat-1"))[0].event
+    path = f"/api/conversations/{started['conversation_id']}"
+    person = await visit(f"{served.url}/c/{started['conversation_id']}")
+    await person.conversations.press("F2")
+    title = person.page.get_by_role("textbox", name="Title")
+    await title.fill("Half a name")
+    await served.http.patch(path, json={"title": "From elsewhere"})
+    await expect(person.page.get_by_role("heading", level=1)).to_have_text("From elsewhere")
+    await expect(title).to_have_value("Half a name")
+    await title.press("Enter")
+    await expect(person.page.get_by_role("heading", level=1)).to_have_text("Half a name")
+
+
 async def test_a_deletion_can_be_taken_back_and_otherwise_happens(visit: Visit, served: Served) -> None:
     started = (await served.send("Hello", model_id="acme/chat-1"))[0].event
     path = f"/api/conversations/{started['conversation_id']}"

@@ -91,6 +91,7 @@ model shows its reasoning:
 - Exactly one terminal event, `done` or `error`, is the last one. `metadata` comes before it, and all that they say is
   stored before it is sent. Only two ends come alone, since they cannot be stored just then: that of a conversation
   which was deleted (`not_found`) and that on a disk which fails (`storage_full`).
+- Where the process was killed before the end, times stay `null` and `citations` empty; the cost may be found later.
 - Once `started` is there the message is stored. What the provider does from then on is an event, not an HTTP status.
 - A stream that ends without a terminal event was cut: follow again after the last number you got. At a shutdown the
   server writes `retry:` with milliseconds before it closes.
@@ -183,8 +184,7 @@ WORDS = {
     "of them.",
     "Comparison.picked_message_id": "`null` while none is picked. Until then nothing can follow them: a send gets "
     "`comparison_open`.",
-    "Comparison.answers": "All of them. In a list of messages they are there only while none is picked, and only where "
-    "the branch ends at one of them.",
+    "Comparison.answers": "All of them. In a list of messages: only while none is picked and the branch ends at one.",
     "Messages.comparisons": "Those whose message is on the branch.",
     "Conversation.current_message_id": "The end of the current branch.",
     "Import.status": "`reading`, `done` or `failed`; what was counted before it failed is stored.",
@@ -203,6 +203,7 @@ WORDS = {
     "Message.model": "Asked for.",
     "Message.model_id_used": "The model that answered.",
     "Message.left_out": "Earlier messages that did not fit the model's window.",
+    "Message.citations": "At most 100, each address once: `http` or `https`, without a password. Known at the end.",
     "Conversation.pinned": "It is kept at hand.",
     "Message.rating": "1, -1, or `null` where nobody rated it.",
     "Message.generation_id": "The run that wrote it.",

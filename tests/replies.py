@@ -151,6 +151,12 @@ def ending(
     return [*steps, DONE]
 
 
+def url_citation(url: object, title: object = None) -> dict[str, Any]:
+    """An annotation that cites a page on the web; without a title it has none."""
+    fields = {"url": url, "start_index": 0, "end_index": 1} | ({} if title is None else {"title": title})
+    return {"type": "url_citation", "url_citation": fields}
+
+
 def answer(
     *texts: str,
     reasoning: Sequence[str] = (),
@@ -159,8 +165,12 @@ def answer(
     usage: Mapping[str, Any] | None = None,
     holds: Mapping[int, Hold] | None = None,
     pace: float = 0.0,
+    citations: Sequence[object] = (),
 ) -> Reply:
-    """A good answer. `holds[k]` stops it before its k-th text, `holds[len(texts)]` before its end."""
+    """A good answer. `holds[k]` stops it before its k-th text, `holds[len(texts)]` before its end.
+
+    `citations` are the `annotations` of as many chunks after the texts.
+    """
     usage = spent(completion=len(texts) + len(reasoning)) if usage is None else usage
     steps: list[Step] = [COMMENT, *tokens(*reasoning, kind="reasoning", model=model)]
     for position, step in enumerate(tokens(*texts, model=model)):
@@ -169,6 +179,7 @@ def answer(
         if pace:
             steps.append(Pause(pace))
         steps.append(step)
+    steps += [Send(event(chunk({"content": "", "annotations": each}, model=model))) for each in citations]
     if holds and len(texts) in holds:
         steps.append(holds[len(texts)])
     return Reply([*steps, *ending(finish, usage, model=model)], usage=usage)
@@ -258,6 +269,9 @@ MID_STREAM_ERRORS: Mapping[str, dict[str, Any]] = {
 
 _BY_MODEL: Mapping[str, Callable[[], Reply]] = {
     "acme/thinker": lambda: answer("Forty", "-two", ".", reasoning=["Let me ", "think. "], model="acme/thinker"),
+    "acme/cites": lambda: answer(
+        "It is so.", model="acme/cites", citations=[[url_citation("https://example.org/so", "Why it is so")]]
+    ),
     "acme/slow": lambda: counted(60, pace=0.5, model="acme/slow"),
     "acme/other-answers": lambda: counted(5, model="acme/somebody-else"),
     "acme/comments": lambda: Reply([COMMENT, *[step for _ in range(600) for step in (Pause(1.0), COMMENT)]]),

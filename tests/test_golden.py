@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from openrouter import LoopbackOpenRouter
-from replies import MID_STREAM_ERRORS, Hold, Reply, Send, Step, answer, broken_off, event, refusal
+from replies import MID_STREAM_ERRORS, Hold, Reply, Send, Step, answer, broken_off, event, refusal, url_citation
 from serving import Served
 from test_chat import HOSTILE
 
@@ -31,6 +31,14 @@ MARKDOWN = [
     "|---|\n| 1 | 2 |\n",
 ]
 
+SOURCES = [
+    url_citation("https://example.org/so", "Why it is so"),
+    url_citation("javascript:alert(1)", "Run me"),
+    url_citation("https://example.org/so", "The same again"),
+    url_citation("http://b\u00fccher.example:8080/?q=<b>"),
+    url_citation("http://b\u00fccher.example:8080/?q=%3Cb%3E"),
+]
+
 COMPARED: dict[str, dict[str, Any]] = {"blind": {"compare": [{"model_id": "acme/thinker"}], "blind": True}}
 """Transcripts of the first of several answers, and what is sent along for them."""
 
@@ -42,6 +50,7 @@ TRANSCRIPTS: dict[str, Reply] = {
     "cut": broken_off("Once ", "upon ", by=[Send(event(MID_STREAM_ERRORS["an error inside the choice"]))]),
     "refused": refusal(402),
     "empty": answer(),
+    "sources": answer("It ", "is so.", citations=[SOURCES]),
     "blind": answer("One ", "of ", "two."),
 }
 

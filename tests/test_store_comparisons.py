@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.domain import Comparison, Generation, Outcome, Rating, Status, Usage
+from holdfast.domain import Citation, Comparison, Generation, Outcome, Rating, Status, Usage
 from holdfast.errors import ComparisonOpen, GenerationRunning, Invalid
 from holdfast.store import Store
 from holdfast.store.comparisons import PICKED
@@ -132,10 +132,11 @@ async def test_only_an_answer_of_it_that_has_ended_can_be_picked(store: Store, d
 async def test_who_wrote_what_is_veiled_until_one_is_picked(store: Store) -> None:
     runs = await compare(store, blind=True)
     await write(store, runs[0], "Yes.")
-    outcome = Outcome("acme/a-0924", "Acme", "gen-1", "stop", Usage(1, 2, 3, 4, 5), 6, 7, 8)
+    citations = (Citation("https://a.example"),)
+    outcome = Outcome("acme/a-0924", "Acme", "gen-1", "stop", Usage(1, 2, 3, 4, 5), 6, 7, 8, citations=citations)
     settled = await store.generations.settle(runs[0].id, Status.INTERRUPTED, outcome, None)
     assert (settled.model, settled.outcome) == ("acme/a", outcome)
-    assert (settled.told.model, settled.told.outcome) == ("", Outcome())
+    assert (settled.told.model, settled.told.outcome) == ("", Outcome(citations=citations))
     more = (await store.generations.continue_answer(OWNER, ask(), message_id=runs[0].message_id)).generation
     assert (await store.generations.get(OWNER, more.id)).veiled
     await settle(store, more)

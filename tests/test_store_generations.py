@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from sqlalchemy import Connection
 
-from holdfast.domain import Failure, Generation, Kind, Outcome, OwnerId, Rating, Status, Usage
+from holdfast.domain import Citation, Failure, Generation, Kind, Outcome, OwnerId, Rating, Status, Usage
 from holdfast.errors import GenerationRunning, HoldfastError, IdempotencyConflict, Invalid, NotFound
 from holdfast.events import unpack
 from holdfast.store import Store
@@ -174,6 +174,35 @@ async def test_settling_keeps_the_text_and_the_way_to_every_seq_and_drops_the_lo
     message = await store.messages.get(OWNER, generation.message_id)
     assert (message.content, message.reasoning, message.status) == ("Yes.", "Hm\U0001f642!", Status.COMPLETE)
     assert (await counts(database))["pieces"] == 0
+
+
+async def test_what_an_answer_cites_is_kept_and_what_goes_on_with_it_cites_that_too(store: Store) -> None:
+    one, two, other = (Citation(f"https://example.org/{name}", name) for name in ("\u05e9 \U0001f642", '<b>"', ""))
+    generation = (await send(store)).generation
+    await write(store, generation, "Yes")
+    settled = await store.generations.settle(generation.id, Status.STOPPED, Outcome(citations=(one, two)), None)
+    assert await store.generations.get(OWNER, generation.id) == settled
+    assert settled.outcome.citations == (one, two)
+
+    async def go_on(*citations: Citation, status: Status = Status.STOPPED, text: str = "!") -> Generation:
+        more = (await store.generations.continue_answer(OWNER, ask(), message_id=generation.message_id)).generation
+        assert (await shown()) == more.outcome.citations
+        if text:
+            await write(store, more, text)
+        return await store.generations.settle(more.id, status, Outcome(citations=citations), None)
+
+    async def shown() -> tuple[Citation, ...]:
+        message = await store.messages.get(OWNER, generation.message_id)
+        assert message.generation
+        return message.generation.outcome.citations
+
+    await go_on(status=Status.FAILED, text="")
+    assert await shown() == (one, two)
+    last = await go_on(other, Citation(one.url, "Another"))
+    assert last.outcome.citations == await shown() == (one, two, other)
+    await store.generations.continue_answer(OWNER, ask(), message_id=generation.message_id)
+    await store.generations.settle_abandoned()
+    assert await shown() == (one, two, other)
 
 
 async def test_a_failure_is_kept_word_for_word(store: Store) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from holdfast.domain import Outcome, Rating, Status, Usage
+from holdfast.domain import Citation, Outcome, Rating, Status, Usage
 from holdfast.store import Store
 from holdfast.store import messages as messages_
 from holdfast.store import transfers as transfers_
@@ -149,6 +149,23 @@ async def test_markdown_shows_the_current_branch(store: Store) -> None:
     assert lines[0] == r"# Of \[links\](x) \& \<b\>"
     assert lines[1].endswith("1 messages on other branches are not shown*")
     assert lines[2:] == ["## You", "What is *this*?", r"## acme/chat\_2", "Half an", "*(stopped)*\n"]
+
+
+async def test_markdown_lists_what_an_answer_cites_with_the_host_that_each_leads_to(store: Store) -> None:
+    begun = (await send(store)).generation
+    await write(store, begun, "So it is.\n")
+    found = [
+        Citation("https://evil.example/a_(b)?c=d", "[bank.example](https://bank.example)"),
+        Citation("http://x.io:8/"),
+    ]
+    await store.generations.settle(begun.id, Status.STOPPED, Outcome(citations=tuple(found)), None)
+    whole = await store.transfers.get(OWNER, begun.conversation_id)
+    listed = [
+        r"1. [\[bank.example\](https://bank.example)](<https://evil.example/a_(b)?c=d>) (evil.example)",
+        "2. [x.io:8](<http://x.io:8/>)",
+    ]
+    parts = export_one(whole, Form.MARKDOWN).decode().split("\n\n")
+    assert parts[-4:] == ["So it is.", "### Sources", "\n".join(listed), "*(stopped)*\n"]
 
 
 async def test_a_file_comes_over_http_under_a_name_that_is_safe(served: Served, upstream: LoopbackOpenRouter) -> None:

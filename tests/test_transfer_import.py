@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.domain import Status
+from holdfast.domain import Citation, Status
 from holdfast.errors import UnreadableFile
 from holdfast.events import replay
 from holdfast.store import Store, open_store
@@ -58,6 +58,19 @@ async def test_an_imported_answer_can_be_followed_and_read_on_the_page(store: St
                 assert frames.endswith(b"\n\n")
                 answers += 1
     assert answers > 20
+
+
+async def test_of_what_an_answer_cites_only_the_web_comes_in(store: Store) -> None:
+    generation = await exchange(store)
+    (conversation,) = json.loads(await exported(store))["conversations"]
+    urls = ["https://a.example/", "javascript:alert(1)", "https://me:secret@a.example/", "https://a.example/\u202e"]
+    (run,) = conversation["messages"][1]["runs"]
+    run["citations"] = [{"url": url, "title": "\u202eA\0\n"} for url in [*urls, *urls]]
+    await store.conversations.delete(OWNER, generation.conversation_id)
+    file = {"format": "holdfast", "version": 1, "conversations": [conversation]}
+    assert (await take_in(store, json.dumps(file).encode())).conversations == 1
+    (back,) = await stored(store)
+    assert back.messages[1].generations[0].outcome.citations == (Citation("https://a.example/", "A"),)
 
 
 async def test_the_same_file_twice_adds_nothing(store: Store, database: Path | str) -> None:

@@ -6,6 +6,7 @@ from random import Random
 from typing import Any
 
 from holdfast.domain import (
+    Citation,
     Comparison,
     Conversation,
     Failure,
@@ -88,6 +89,9 @@ def _answer(random: Random, parent: WholeMessage) -> WholeMessage:
 def _run(random: Random, message_id: str, question_id: str, offset: int) -> Generation:
     status = random.choice(ENDED)
     usage = Usage(random.choice([None, 9]), 7, None, 0, random.choice([None, 123_456_789_012]))
+    citations = tuple(
+        Citation(f"https://example.org/{each}", f"<{each}>" * each) for each in range(random.choice([0, 2]))
+    )
     return Generation(
         id=new_id(),
         conversation_id="",
@@ -100,7 +104,9 @@ def _run(random: Random, message_id: str, question_id: str, offset: int) -> Gene
         offset=offset,
         reasoning_offset=0,
         spans=b"",
-        outcome=Outcome("acme/chat-1", "Acme", "gen-1", "stop", usage, 12, None, 345, random.choice([None, 2])),
+        outcome=Outcome(
+            "acme/chat-1", "Acme", "gen-1", "stop", usage, 12, None, 345, random.choice([None, 2]), citations
+        ),
         failure=Failure("stalled", "It stopped.", retryable=True) if status is Status.FAILED else None,
         created_at=AT + random.randint(0, 10**9),
         ended_at=AT + random.randint(10**9, 10**10),

@@ -6,7 +6,7 @@ sizes of text count code points unless they say bytes.
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,6 +21,7 @@ PERSONAL_OWNER = OwnerId("owner")
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PICO = 12
 _VEILED_FAILURE = "This answer ended with an error. Pick one of the answers, and more is told."
+_CITATIONS = 100  # Of one answer; whoever names more shows nothing by it.
 _HIGHEST_COST = 10_000  # Dollars for one call; past it a provider is wrong, and sums still fit 64 bits.
 
 
@@ -127,6 +128,23 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Citation:
+    """A page on the web that an answer rests on. `title` is empty where nobody told one."""
+
+    url: str
+    title: str = ""
+
+
+def cited(found: Iterable[Citation]) -> tuple[Citation, ...]:
+    """Each address once, in order, with the first title that it was given; those past the limit are left out."""
+    titles: dict[str, str] = {}
+    for each in found:
+        if each.url in titles or len(titles) < _CITATIONS:
+            titles[each.url] = titles.get(each.url) or each.title
+    return tuple(Citation(url, title) for url, title in titles.items())
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What is known of how an answer came about, as far as it is known.
 
@@ -143,6 +161,8 @@ class Outcome:
     duration_ms: int | None = None
     left_out: int | None = None
     """Messages of the history that did not fit the model's window."""
+    citations: tuple[Citation, ...] = ()
+    """Those of the runs before it that wrote the same answer come first."""
 
     @property
     def settled(self) -> bool:
@@ -214,12 +234,14 @@ class Generation:
     def told(self) -> "Generation":
         """What people may know of it: while it is veiled nothing that would tell the model, whose name is then empty.
 
-        Words of a failure may quote the provider, so they are veiled too. That an answer was cut is told.
+        Words of a failure may quote the provider, so they are veiled too. That an answer was cut is told, and so is
+        what it cites, which names no model.
         """
         if not self.veiled:
             return self
         failure = self.failure and replace(self.failure, message=_VEILED_FAILURE)
-        outcome = Outcome(finish_reason="length" if self.outcome.finish_reason == "length" else None)
+        finish_reason = "length" if self.outcome.finish_reason == "length" else None
+        outcome = Outcome(finish_reason=finish_reason, citations=self.outcome.citations)
         return replace(self, model="", preset_id=None, outcome=outcome, failure=failure)
 
     @property

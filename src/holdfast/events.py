@@ -82,6 +82,7 @@ def metadata(generation: Generation) -> dict[str, Any]:
         "duration_ms": outcome.duration_ms,
         "left_out": outcome.left_out,
         "memories": [],
+        "citations": [{"url": each.url, "title": each.title} for each in outcome.citations],
     }
 
 

@@ -5,6 +5,7 @@ but for NUL and lone surrogates, which no database and no UTF-8 can hold.
 """
 
 import unicodedata
+from urllib.parse import urlsplit
 
 from holdfast.errors import EmptyMessage, TooLarge
 
@@ -13,6 +14,12 @@ MESSAGE_LIMIT = 256 * 1024
 
 TITLE_LIMIT = 80
 """Characters, as people count them, in a title."""
+
+LABEL_LIMIT = 200
+"""Characters in a name that somebody else gave."""
+
+ADDRESS_LIMIT = 2048
+"""Characters in an address on the web."""
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -23,6 +30,9 @@ _VISIBLE = (
     | {0x7F: "\N{SYMBOL FOR DELETE}"}
 )
 _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_NEVER_IN_ADDRESSES = frozenset(' "<>\\')
+"""Of what RFC 3986 keeps out of them, what has a meaning where they are written down, or is another `/` to browsers."""
+
 _BLANK_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 _MARK_CATEGORIES = frozenset({"Mn", "Mc", "Me"})
 _ZERO_WIDTH_JOINER = "\u200d"
@@ -72,6 +82,25 @@ def one_line(text: str) -> str:
         if character not in _BIDI_CONTROLS and unicodedata.category(character) not in {"Cc", "Zl", "Zp", "Co", "Cs"}
     )
     return " ".join(text.split())
+
+
+def label(text: str | None) -> str | None:
+    """A name that somebody else gave, fit to be kept and shown; None for an empty one."""
+    if not text:
+        return None
+    return "".join(each for each in text[:LABEL_LIMIT] if each.isprintable()) or None
+
+
+def is_web_address(text: str) -> bool:
+    """Whether it leads to a host on the web, by name and without a password, and reads the same to everybody."""
+    if len(text) > ADDRESS_LIMIT or not text.isprintable() or not _NEVER_IN_ADDRESSES.isdisjoint(text):
+        return False
+    try:
+        parts = urlsplit(text)
+        found = parts.hostname is not None and parts.port != 0
+    except ValueError:  # No IPv6, no port, or letters that turn into others.
+        return False
+    return found and parts.scheme in {"http", "https"} and "@" not in parts.netloc
 
 
 def _is_blank(text: str) -> bool:

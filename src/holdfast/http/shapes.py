@@ -40,6 +40,13 @@ class Failure(BaseModel):
     retryable: bool
 
 
+class Citation(BaseModel):
+    """A page on the web that an answer cites. `title` is empty where nobody told one."""
+
+    url: str
+    title: str
+
+
 class Message(BaseModel):
     """A message; of one that is still being written, the text up to `seq`."""
 
@@ -66,6 +73,7 @@ class Message(BaseModel):
     reasoning_ms: int | None
     duration_ms: int | None
     left_out: int | None
+    citations: list[Citation]
     error: Failure | None
     rating: int | None
     rating_reasons: list[str]
@@ -290,6 +298,7 @@ def message(value: domain.Message) -> Message:
         reasoning_ms=outcome.reasoning_ms,
         duration_ms=outcome.duration_ms,
         left_out=outcome.left_out,
+        citations=[Citation(url=each.url, title=each.title) for each in outcome.citations],
         error=_failure(value.failure),
         rating=value.rating.value if value.rating else None,
         rating_reasons=list(value.rating.reasons) if value.rating else [],

@@ -11,10 +11,11 @@ from typing import Any
 
 import msgspec
 
-from holdfast.domain import Kind, Outcome, Piece, Usage
+from holdfast.domain import Citation, Kind, Outcome, Piece, Usage, cited
 from holdfast.errors import ContentFiltered, ProviderError, UpstreamProtocol
-from holdfast.provider import failures, wire
+from holdfast.provider import citations, failures, wire
 from holdfast.provider.sse import ServerSentEvent, SSEDecoder
+from holdfast.text import label
 
 MAX_WHOLE_BYTES = 16 << 20
 """The longest answer that is taken in one piece of JSON: the cap on answers, twice for what escapes add."""
@@ -22,7 +23,6 @@ MAX_WHOLE_BYTES = 16 << 20
 _TOLERATED = 3
 """So many unreadable frames are skipped; one more and it is no stream of this protocol."""
 
-_LABEL_CHARACTERS = 200
 _LAST_WORDS_SECONDS = 10.0
 """How long usage or `[DONE]` may take after the finish reason, for servers that keep the connection open."""
 
@@ -60,6 +60,7 @@ class Answer:
         self._id = label(upstream_id)
         self._finish_reason: str | None = None
         self._usage = Usage()
+        self._citations: tuple[Citation, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -70,6 +71,7 @@ class Answer:
             upstream_id=self._id,
             finish_reason=self._finish_reason,
             usage=self._usage,
+            citations=self._citations,
         )
 
     def __aiter__(self) -> "Answer":
@@ -179,6 +181,8 @@ class Answer:
             self._text(Kind.CONTENT, delta.refusal, clean=clean)
         if delta.tool_calls:
             self._tool = True
+        if delta.annotations:
+            self._citations = cited((*self._citations, *citations.read(delta.annotations)))
 
     def _text(self, kind: Kind, text: str, *, clean: bool) -> None:
         if not clean or self._held[kind]:
@@ -250,10 +254,3 @@ class Answer:
         self._close_piece()
         pieces, self._pieces = self._pieces, []
         return pieces
-
-
-def label(text: str | None) -> str | None:
-    """Return a name that a provider gave, fit to be kept and shown; None for an empty one."""
-    if not text:
-        return None
-    return "".join(each for each in text[:_LABEL_CHARACTERS] if each.isprintable()) or None

@@ -8,7 +8,7 @@ from typing import Any
 from holdfast.domain import Outcome, Usage
 from holdfast.errors import UpstreamProtocol
 from holdfast.provider import wire
-from holdfast.provider.answer import label
+from holdfast.text import label
 
 _NATIVE = {
     "prompt_tokens": ("native_tokens_prompt", "tokens_prompt"),

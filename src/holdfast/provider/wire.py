@@ -28,6 +28,7 @@ class Delta(msgspec.Struct, gc=False):
     reasoning_content: str | None = None
     refusal: str | None = None
     tool_calls: Any = None
+    annotations: Any = None
 
 
 class Choice(msgspec.Struct, gc=False):
@@ -129,6 +130,7 @@ def _delta(body: object) -> Delta | None:
         reasoning_content=_text(body.get("reasoning_content")),
         refusal=_text(body.get("refusal")),
         tool_calls=body.get("tool_calls"),
+        annotations=body.get("annotations"),
     )
 
 

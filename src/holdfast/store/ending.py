@@ -22,6 +22,7 @@ from holdfast.domain import (
     Purpose,
     Status,
     TaskKind,
+    cited,
     completed,
     now,
     standing,
@@ -83,12 +84,13 @@ def settle(
         return rows.generation(row)  # Settled before: there is exactly one end.
     found = connection.execute(_LOG, {"generation_id": generation_id})
     log = [Piece(Kind(kind), text) for kind, text in found]
+    begun = rows.generation(row)
     settled = dataclasses.replace(
-        rows.generation(row),
+        begun,
         status=status,
         seq=STARTED + len(log) + 2,  # The metadata and the terminal event.
         spans=pack(log),
-        outcome=outcome,
+        outcome=dataclasses.replace(outcome, citations=cited((*begun.outcome.citations, *outcome.citations))),
         failure=failure,
         ended_at=now(),
     )

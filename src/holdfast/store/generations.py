@@ -20,6 +20,7 @@ from holdfast.domain import (
     Role,
     Status,
     Task,
+    cited,
     new_id,
     now,
     standing,
@@ -241,13 +242,14 @@ class Generations(Noun):
         if earlier := _find_begun(connection, owner, ask):
             return earlier  # A copy of this request was faster to the lock.
         row = messages_.get_row(connection, owner, message_id)
-        _check_unfinished(connection, row)
+        runs = _runs_of_unfinished(connection, row)
         _check_siblings(connection, row["parent_id"])
         run = replace(
             _new(ask, conversation_id, row["parent_id"]),
             message_id=message_id,
             offset=len(row["content"]),
             reasoning_offset=len(row["reasoning"]),
+            outcome=Outcome(citations=cited(each for run in runs for each in run.outcome.citations)),
             veiled=_is_veiled(connection, message_id),
         )
         messages_.reopen(connection, message_id)
@@ -364,8 +366,8 @@ def _is_veiled(connection: Connection, message_id: str) -> bool:
     return connection.execute(_VEILED, {"message_id": message_id}).first() is not None
 
 
-def _check_unfinished(connection: Connection, row: RowMapping) -> None:
-    """What can be continued is an answer that ended before its end, also by the limit on its length."""
+def _runs_of_unfinished(connection: Connection, row: RowMapping) -> Sequence[Generation]:
+    """The runs of an answer that can be continued: it ended before its end, also by the limit on its length."""
     if row["role"] != Role.ASSISTANT:
         raise Invalid("Only an answer can be continued; a user's message can be answered again.")
     if row["parent_id"] is None:
@@ -375,6 +377,7 @@ def _check_unfinished(connection: Connection, row: RowMapping) -> None:
     runs = [rows.generation(run) for run in connection.execute(_OF_MESSAGE, {"message_id": row["id"]}).mappings()]
     if row["status"] == Status.COMPLETE and not (runs and standing(runs).outcome.finish_reason == "length"):
         raise Invalid("This answer is complete, so there is nothing to continue. Answer the message again instead.")
+    return runs
 
 
 def _check_siblings(connection: Connection, user_message_id: str) -> None:
@@ -422,5 +425,5 @@ def _add(connection: Connection, owner: OwnerId, ask: Ask, run: Generation) -> N
         "spans": run.spans,
         "veiled": run.veiled,
         "created_at": run.created_at,
-    }
+    } | rows.outcome_columns(run.outcome)
     connection.execute(_ADD, values)

@@ -1,11 +1,13 @@
 """Rows to the nouns and back: the one place that knows both."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 from sqlalchemy import RowMapping
 
 from holdfast.domain import (
+    Citation,
     Conversation,
     Failure,
     Generation,
@@ -15,6 +17,9 @@ from holdfast.domain import (
     TitleSource,
     Usage,
 )
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode_citations: Final = msgspec.json.Decoder(tuple[Citation, ...]).decode
 
 
 def conversation(row: RowMapping) -> Conversation:
@@ -68,6 +73,7 @@ def _outcome(row: RowMapping) -> Outcome:
         reasoning_ms=row["reasoning_ms"],
         duration_ms=row["duration_ms"],
         left_out=row["left_out"],
+        citations=_decode_citations(row["citations"]) if row["citations"] else (),
     )
 
 
@@ -111,6 +117,7 @@ def outcome_columns(outcome: Outcome) -> dict[str, Any]:
         "reasoning_ms": outcome.reasoning_ms,
         "duration_ms": outcome.duration_ms,
         "left_out": outcome.left_out,
+        "citations": _encode(outcome.citations).decode() if outcome.citations else None,
     }
 
 

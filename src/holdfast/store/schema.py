@@ -121,6 +121,7 @@ generations = Table(
     Column("reasoning_ms", BigInteger),
     Column("duration_ms", BigInteger),
     Column("left_out", Integer),
+    Column("citations", Text),
     Column("error_code", Text),
     Column("error_message", Text),
     Column("error_retryable", Boolean),

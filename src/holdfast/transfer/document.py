@@ -30,6 +30,13 @@ class Failure(msgspec.Struct):
     retryable: bool = False
 
 
+class Citation(msgspec.Struct, omit_defaults=True):
+    """A page on the web that a run cites."""
+
+    url: str
+    title: str = ""
+
+
 class Run(msgspec.Struct, omit_defaults=True):
     """One run that wrote a message. Its text begins at `offset`; `cost` is in USD."""
 
@@ -53,6 +60,7 @@ class Run(msgspec.Struct, omit_defaults=True):
     left_out: Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)] | None = None
     offset: _Count = 0
     reasoning_offset: _Count = 0
+    citations: list[Citation] = []
     error: Failure | None = None
 
 
@@ -178,6 +186,7 @@ def _run(run: domain.Generation) -> Run:
         left_out=outcome.left_out,
         offset=run.offset,
         reasoning_offset=run.reasoning_offset,
+        citations=[Citation(each.url, each.title) for each in outcome.citations],
         error=Failure(failure.code, failure.message, failure.retryable) if failure else None,
     )
 

@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import urlsplit
 
-from holdfast.domain import Role, Status
+from holdfast.domain import Citation, Role, Status
 from holdfast.store.transfers import Whole, WholeMessage
 
 _ENDINGS: Final = {
@@ -41,6 +42,8 @@ def _message(message: WholeMessage) -> str:
         parts.append(_quoted(message.reasoning))
     if message.content:
         parts.append(message.content.strip("\n"))
+    if found := message.generations and message.generations[-1].told.outcome.citations:
+        parts += ["### Sources", "\n".join(f"{number}. {_source(each)}" for number, each in enumerate(found, 1))]
     if ending := _ENDINGS.get(message.status):
         parts.append(f"*({ending})*")
     return "\n\n".join(parts)
@@ -51,6 +54,14 @@ def _speaker(message: WholeMessage) -> str:
         return "You"
     run = message.generations[-1].told if message.generations else None
     return _escaped((run and (run.outcome.model_id_used or run.model)) or "Assistant")
+
+
+def _source(citation: Citation) -> str:
+    """A link with the host that it leads to: a title may say anything."""
+    host = urlsplit(citation.url).netloc
+    if not citation.title:
+        return f"[{_escaped(host)}](<{citation.url}>)"
+    return f"[{_escaped(citation.title)}](<{citation.url}>) ({_escaped(host)})"
 
 
 def _quoted(text: str) -> str:

@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT / "tests"))  # the loopback provider and the server'
 from e2e.conftest import ARGUMENTS  # noqa: E402 - as above
 from e2e.network import free_port  # noqa: E402
 from openrouter import LoopbackOpenRouter  # noqa: E402
-from replies import Hold, Pause, Reply, Send, Step, answer, chunk, event, refusal, spent  # noqa: E402
+from replies import Hold, Pause, Reply, Send, Step, answer, chunk, event, refusal, spent, url_citation  # noqa: E402
 from serving import process  # noqa: E402
 
 WIDTHS = {360: 740, 800: 900, 1440: 900}
@@ -71,6 +71,18 @@ takes any iterable.
 STORY = """\
 A lighthouse keeper's day begins when everybody else's ends. The lamp is lit half an hour before sunset, the lens is \
 wiped a last time, and then the long watch begins: every"""
+CITED = "Bats find their way by the echoes of their own calls, which are too high for people to hear."
+SOURCES = [
+    ("https://en.wikipedia.org/wiki/Animal_echolocation", "Animal echolocation - Wikipedia"),
+    ("https://www.example-university.edu/biology/bats/how-bats-navigate-in-the-dark", None),
+    (
+        "https://journal.example.org/2024/017",
+        "How the brain of a bat turns echoes into a map of the room it flies through: forty years of experiments",
+    ),
+    ("https://example.net/", "Sign in to your bank"),
+    ("https://he.example.org/1", "\u05e2\u05d8\u05dc\u05e4\u05d9\u05dd \u05d1\u05dc\u05d9\u05dc\u05d4"),
+    *((f"https://archive.example.com/{number}", f"Field notes {number}") for number in range(1, 6)),
+]
 TITLES = ["Packing list for three days in the hills", "Rewrite the release notes", "Why is the sky dark at night?"]
 THOUGHTS = [
     "The person asks for a function. ",
@@ -91,7 +103,14 @@ RATED = [
 RATINGS = {MODEL: (1, 1, 1, 1, 1, -1), "meta-llama/llama-3.3-70b-instruct": (1, 1, -1, -1, -1)}
 
 
-def reply(text: str, *, pace: float = 0.004, hold: Hold | None = None, tokens: int | None = None) -> Reply:
+def reply(
+    text: str,
+    *,
+    pace: float = 0.004,
+    hold: Hold | None = None,
+    tokens: int | None = None,
+    citations: Sequence[object] = (),
+) -> Reply:
     """An answer in pieces of a few letters, with times that people meet, which waits at `hold` and never ends there."""
     usage = spent(38, tokens or len(text) // 4, 0.0000615)
     pieces = [text[start : start + 12] for start in range(0, len(text), 12)]
@@ -99,7 +118,7 @@ def reply(text: str, *, pace: float = 0.004, hold: Hold | None = None, tokens: i
     for piece in pieces:
         delta = {"role": "assistant", "content": piece}
         steps += [Pause(pace), Send(event(chunk(delta, model=MODEL, provider=PROVIDER)), piece)]
-    last = chunk({"content": ""}, finish="stop", model=MODEL, provider=PROVIDER, usage=usage)
+    last = chunk({"content": "", "annotations": citations}, finish="stop", model=MODEL, provider=PROVIDER, usage=usage)
     ending: list[Step] = [hold] if hold else []
     return Reply([*steps, *ending, Send(event(last)), Send(event("[DONE]"))], before=[Pause(0.2)])
 
@@ -187,6 +206,8 @@ async def staged(upstream: LoopbackOpenRouter) -> AsyncIterator[tuple[str, dict[
             places["long"] = await stage.play("Fifteen questions about one function", *turns)
             places["branches"] = await stage.play("A line for a poster", ("A line for a poster.", reply("Read more.")))
             await stage.again(places["branches"], reply("One page more."))
+            cited = reply(CITED, citations=[url_citation(*each) for each in SOURCES])
+            places["sources"] = await stage.play("How do bats see at night?", ("How do bats see at night?", cited))
             code = reply(ANSWER, pace=0.035, tokens=298)
             places["code"] = await stage.play("Chunks of a sequence", (QUESTION, code))
             hold = Hold()
@@ -245,6 +266,11 @@ async def offline(page: Page) -> None:
 
 async def unfold(page: Page) -> None:
     await page.get_by_text("Reasoned for").click()
+
+
+async def show_all(page: Page) -> None:
+    await page.get_by_role("button", name="Show all").click()
+    await page.get_by_role("button", name="Show fewer").scroll_into_view_if_needed()
 
 
 async def edit(page: Page) -> None:
@@ -311,6 +337,8 @@ SCENES: dict[str, Scene] = {
     **{name: (name, nothing) for name in ("code", "streaming", "columns", "long")},
     **{name: (name, nothing) for name in ("interrupted", "error", "rate-limited", "out-of-credit", "branches")},
     "reasoning": ("reasoning", unfold),
+    "sources": ("sources", nothing),
+    "sources-all": ("sources", show_all),
     "offline": ("code", offline),
     "not-there": ("/c/none", nothing),
     "editing": ("code", edit),

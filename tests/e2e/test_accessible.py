@@ -11,7 +11,7 @@ from e2e.conftest import Visit
 from e2e.network import free_port
 from e2e.visitor import Visitor
 from openrouter import LoopbackOpenRouter
-from replies import Hold, answer, refusal
+from replies import Hold, answer, refusal, url_citation
 from serving import Served, serving
 
 pytestmark = pytest.mark.anyio
@@ -81,7 +81,8 @@ async def nothing_is_cut_off(person: Visitor) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 async def test_axe_finds_nothing(visit: Visit, served: Served, upstream: LoopbackOpenRouter, theme: str) -> None:
     hold = Hold()
-    upstream.script(answer(RICH, reasoning=["Hm."]), refusal(402), answer("Half ", "whole.", holds={1: hold}))
+    rich = answer(RICH, reasoning=["Hm."], citations=[[url_citation(f"https://example.org/{n}") for n in range(6)]])
+    upstream.script(rich, refusal(402), answer("Half ", "whole.", holds={1: hold}))
     person = await visit(served.url, color_scheme=theme)
     await expect(person.page.get_by_text("What is on your mind?")).to_be_visible()
     await without_barriers(person)

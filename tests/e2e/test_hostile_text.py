@@ -13,7 +13,7 @@ from e2e.hostile import CLOSED, DIAGRAMS, NOWHERE, OPEN, PAYLOADS
 from e2e.hostile_html import FETCH, IMG
 from e2e.visitor import Visitor
 from openrouter import LoopbackOpenRouter
-from replies import DONE, Reply, Send, answer, chunk, event, refusal, spent
+from replies import DONE, Reply, Send, answer, chunk, event, refusal, spent, url_citation
 from serving import JSON, Served, serving
 
 pytestmark = pytest.mark.anyio
@@ -26,11 +26,12 @@ def cut(text: str, size: int) -> list[str]:
 
 
 def said(text: str, *, name: str = "acme/chat-1", thought: str = "", pieces: int = 60) -> Reply:
-    """An answer in about so many pieces, by a model and a provider of that name."""
+    """An answer in about so many pieces, by a model and a provider of that name, which cites its own text."""
     deltas = [{"reasoning": piece} for piece in cut(thought, 200)]
     deltas += [{"content": piece} for piece in cut(text, 1 + len(text) // pieces)]
     frames = [chunk(delta, model=name, provider=name) for delta in deltas]
-    frames.append(chunk({}, finish="stop", model=name, provider=name, usage=spent()))
+    cited = {"annotations": [url_citation(text), url_citation(f"{FETCH}?{len(text)}", text)]}
+    frames.append(chunk(cited, finish="stop", model=name, provider=name, usage=spent()))
     return Reply([*(Send(event(frame)) for frame in frames), DONE])
 
 

@@ -1,7 +1,8 @@
 // A conversation's current branch as the server sends it. Where it ends with answers side by side, of which none is picked,
 // all of them stand at its end.
 
-import { fields, parseMessage, parseMessages, type Fields, type Message } from './schema';
+import { parseMessage, parseMessages, type Message } from './schema';
+import { fields, type Fields } from './values';
 
 /** Answers of several models to one message. `blind`: who wrote which is told by the pick. */
 export interface Comparison {

@@ -1,7 +1,7 @@
 // The pick of one of several answers. Only who looks at answers side by side needs it.
 
 import { json, type Choice } from './client';
-import { fields, text } from './schema';
+import { fields, text } from './values';
 
 /** Go on with this answer; gives who wrote it, to be asked next. */
 export async function putPick(userMessageId: string, messageId: string): Promise<Choice | null> {

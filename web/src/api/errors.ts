@@ -1,6 +1,7 @@
 // The one error that leaves `api`: the server's own words, or `unreachable` when nobody answered.
 
-import { fields, parseFailure, type Failure } from './schema';
+import { parseFailure, type Failure } from './schema';
+import { fields } from './values';
 
 export class ApiError extends Error implements Failure {
   override readonly name = 'ApiError';

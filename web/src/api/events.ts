@@ -1,6 +1,7 @@
 // One frame of the stream, parsed into an event; null for whatever this page does not know.
 
-import { fields, parseConversation, parseMetadata, text, type Change, type Fields, type StreamEvent } from './schema';
+import { parseConversation, parseMetadata, type Change, type StreamEvent } from './schema';
+import { fields, text, type Fields } from './values';
 import type { Frame } from './sse';
 
 function parseJson(data: string): Fields {

@@ -1,7 +1,7 @@
 // The six presets in full, as they are changed. What answers needs less of them, and reads it in `schema`.
 
 import { json } from './client';
-import { fields, items, text, texts, type Fields } from './schema';
+import { fields, items, text, texts, type Fields } from './values';
 
 export interface PresetFields {
   name: string;

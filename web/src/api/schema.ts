@@ -1,5 +1,8 @@
 // What the server sends, parsed and not trusted: missing fields get their neutral value, unknown ones and unknown events are left out.
 
+import { parseCitations, type Citation } from './citations';
+import { fields, items, maybeNumber, maybeText, text, texts, type Fields } from './values';
+
 type Status = 'streaming' | 'complete' | 'stopped' | 'failed' | 'interrupted';
 
 export interface Failure {
@@ -23,6 +26,7 @@ export interface Metadata {
   /** How long the model reasoned, where somebody measured it. */
   reasoning_ms: number | null;
   duration_ms: number | null;
+  citations: readonly Citation[];
 }
 
 export interface Message extends Metadata {
@@ -111,34 +115,6 @@ export interface Model {
   input_modalities: readonly string[];
 }
 
-export type Fields = Record<string, unknown>;
-
-export function fields(value: unknown): Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : {};
-}
-
-export function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-export function maybeText(value: unknown): string | null {
-  return typeof value === 'string' ? value : null;
-}
-
-function maybeNumber(value: unknown): number | null {
-  return typeof value === 'number' && Number.isFinite(value) ? value : null;
-}
-
-export function items<T>(value: unknown, parse: (item: Fields) => T | null): T[] {
-  const list: unknown = fields(value)['items'];
-  if (!Array.isArray(list)) return [];
-  return list.map((item) => parse(fields(item))).filter((item) => item !== null);
-}
-
-export function texts(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
-}
-
 export function parseFailure(value: unknown): Failure | null {
   const raw = fields(value);
   if (!text(raw['code'])) return null;
@@ -160,6 +136,7 @@ export function parseMetadata(value: unknown): Metadata {
     first_token_ms: maybeNumber(raw['first_token_ms']),
     reasoning_ms: maybeNumber(raw['reasoning_ms']),
     duration_ms: maybeNumber(raw['duration_ms']),
+    citations: parseCitations(raw['citations']),
   };
 }
 

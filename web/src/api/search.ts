@@ -1,6 +1,7 @@
 // What a search finds: conversations by their titles and messages by their text.
 
-import { fields, items, maybeText, parseConversation, text, type ConversationItem } from './schema';
+import { parseConversation, type ConversationItem } from './schema';
+import { fields, items, maybeText, text } from './values';
 
 export interface Hit {
   conversation: ConversationItem;

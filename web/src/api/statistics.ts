@@ -1,7 +1,7 @@
 // How answers did, by preset and by model. What says nothing yet is null.
 
 import { json } from './client';
-import { fields, items, maybeText, text, type Fields } from './schema';
+import { fields, items, maybeText, text, type Fields } from './values';
 
 /** A share of all, and where it truly lies in 19 of 20 cases. From 0 to 1. */
 interface Share {

@@ -1,7 +1,8 @@
 // Conversations as files: where they are taken from, and how far one is that comes in.
 
 import { json, request } from './client';
-import { fields, parseFailure, text, type Failure, type Fields } from './schema';
+import { parseFailure, type Failure } from './schema';
+import { fields, text, type Fields } from './values';
 
 export interface Import {
   id: string;

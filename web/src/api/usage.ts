@@ -1,7 +1,7 @@
 // What was spent, as the server's ledger says: by day, by the model that answered, and by what it was asked for.
 
 import { json } from './client';
-import { fields, items, text, type Fields } from './schema';
+import { fields, items, text, type Fields } from './values';
 
 /** The server looks no further back. */
 const MOST_DAYS = 3660;

@@ -1,7 +1,7 @@
 // What the page shows after sends, branches, history and late or doubled events.
 
 import { describe, expect, test } from 'vitest';
-import { parseMessage, type Message, type StreamEvent } from '../api/schema';
+import { parseMessage, parseMetadata, type Message, type StreamEvent } from '../api/schema';
 import { EMPTY, isLocal, reduce, type ConversationState } from './reduce';
 
 function message(raw: object): Message {
@@ -33,6 +33,28 @@ const at = '2026-11-21T00:00:00Z';
 const contents = (state: ConversationState): string[] => state.messages.map((part) => part.content);
 
 describe('reduce', () => {
+  test('an answer shows what it cites: told at its end, kept while it is gone on with, and only the web', () => {
+    const told = [
+      { url: 'https://example.org/a', title: ' A ' },
+      { url: 'javascript:alert(1)', title: 'B' },
+      { url: 'https://me:secret@example.org/', title: 'C' },
+      { url: 'https://b\u00fccher.example:8443?q=<b>' },
+      { url: '/a' },
+      { title: 'D' },
+      'https://example.org/e',
+    ];
+    const cited = [
+      { url: 'https://example.org/a', host: 'example.org', title: 'A' },
+      { url: 'https://xn--bcher-kva.example:8443/?q=%3Cb%3E', host: 'xn--bcher-kva.example:8443', title: '' },
+    ];
+    const metadata = parseMetadata({ citations: told });
+    const ended = [started(), content(2, 'Yes'), { ...head(3), type: 'metadata' as const, metadata }].reduce(reduce, history);
+    expect(ended.messages.at(-1)?.citations).toEqual(cited);
+    expect(reduce(ended, { type: 'continuing', message_id: 'a2' }).messages.at(-1)?.citations).toEqual(cited);
+    expect(message({ id: 'a', role: 'assistant', citations: told }).citations).toEqual(cited);
+    expect(message({ id: 'a', role: 'assistant', citations: { url: told } }).citations).toEqual([]);
+  });
+
   test('a sent message is shown at once and takes the server’s ids when it is accepted', () => {
     const sent = reduce(history, { type: 'sending', key: 'k', content: 'More', at, parent_id: 'a1' });
     expect(contents(sent)).toEqual(['Hi', 'Hello', 'More', '']);
@@ -98,8 +120,8 @@ describe('reduce', () => {
   test('metadata fills in what is known and leaves the rest', () => {
     const state = [started(1, 'g2', 'u1')].reduce(reduce, history);
     const last = state.messages.at(-1) as Message;
-    const { model, model_id_used, provider, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, finish_reason, first_token_ms, reasoning_ms, duration_ms } = last;
-    const metadata = { model, model_id_used, provider, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, finish_reason, first_token_ms, reasoning_ms, duration_ms };
+    const { model, model_id_used, provider, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, finish_reason, first_token_ms, reasoning_ms, duration_ms, citations } = last;
+    const metadata = { model, model_id_used, provider, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, finish_reason, first_token_ms, reasoning_ms, duration_ms, citations };
     const next = reduce(state, { ...head(2), type: 'metadata', metadata: { ...metadata, model: null, cost: '0.1' } });
     expect(next.messages.at(-1)).toMatchObject({ model: 'x/y', cost: '0.1', provider: null });
   });

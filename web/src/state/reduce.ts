@@ -118,6 +118,7 @@ const UNKNOWN: Metadata = {
   first_token_ms: null,
   reasoning_ms: null,
   duration_ms: null,
+  citations: [],
 };
 
 function blank(id: string, role: Message['role'], parentId: string | null, at: string, sibling: Message | undefined): Message {

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.domain import Role, Status, TitleSource
+from holdfast.domain import Citation, Role, Status, TitleSource
 from holdfast.errors import UnreadableFile
 from holdfast.store import Store
 from holdfast.store.transfers import Whole
@@ -68,6 +68,31 @@ def drawn(whole: Whole) -> list[tuple[str, str | None]]:
     """What each message says, and what it follows."""
     said = {message.id: message.content for message in whole.messages}
     return [(message.content, said.get(message.parent_id or "")) for message in whole.messages]
+
+
+def test_what_an_answer_refers_to_on_the_web_is_cited() -> None:
+    new = [
+        {"type": "grouped_webpages", "items": [{"url": "https://a.example/", "title": "A\n1"}, None, {"url": 7}]},
+        {"type": "sources_footnote", "sources": [{"url": "https://a.example/"}, {"url": "https://b.example/"}]},
+        {"type": "webpage", "url": "https://c.example/", "title": "\u202eC"},
+        {"type": "file", "items": {}, "url": "javascript:alert(1)"},
+        "x",
+    ]
+    old = [{"metadata": {"type": "webpage", "url": "https://d.example/", "title": 7}}, {"metadata": None}, {}]
+    item = the(
+        conversation(
+            q=node(None, "user", "?"),
+            one=node("q", "assistant", "Half ", content_references=new),
+            two=node("one", "assistant", "and half", citations=old, content_references="x"),
+        )
+    )
+    found = item.whole.messages[1].generations[0].outcome.citations
+    assert found == (
+        Citation("https://a.example/", "A 1"),
+        Citation("https://b.example/"),
+        Citation("https://c.example/", "C"),
+        Citation("https://d.example/"),
+    )
 
 
 def test_a_tree_keeps_its_branches_their_order_and_the_current_one() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.domain import Rating, Role, Status, Usage
+from holdfast.domain import Citation, Rating, Role, Status, Usage
 from holdfast.errors import UnreadableFile
 from holdfast.store import Store
 from holdfast.transfer.read import Item, LeftOut, Part, Reason, Taken, bounds, read
@@ -70,6 +70,12 @@ async def test_a_chat_of_open_webui_comes_with_branches_models_and_ratings(store
             usage={"prompt_tokens": 9, "completion_tokens": 3},
             annotation={"rating": 1, "comment": "Yes\0"},
             done=True,
+            sources=[
+                {"source": {"name": "search_web"}, "metadata": [{"source": "https://a.example/", "title": "A"}, 1]},
+                {"source": {"name": "x.pdf"}, "metadata": [{"source": "x.pdf", "title": "X"}]},
+                {"metadata": {}},
+                None,
+            ],
         ),
         b=said("q", role="assistant", content="Cut off <details", model="llama3.1", done=False),
     )
@@ -82,6 +88,7 @@ async def test_a_chat_of_open_webui_comes_with_branches_models_and_ratings(store
     _, other, answer = item.whole.messages
     assert (answer.reasoning, answer.rating) == ("15 < 17\nso", Rating(1, (), "Yes\ufffd"))
     assert answer.generations[0].outcome.usage == Usage(9, 3)
+    assert answer.generations[0].outcome.citations == (Citation("https://a.example/", "A"),)
     assert [each.generations[0].model for each in (other, answer)] == ["llama3.1", "deepseek-r1"]
     assert (other.status, item.whole.conversation.pinned) == (Status.INTERRUPTED, True)
     assert item.whole.conversation.current_message_id == "a"

@@ -14,11 +14,11 @@ import msgspec
 from holdfast.domain import Role
 from holdfast.transfer.read.item import Item, Part
 from holdfast.transfer.read.tree import About, Node, ordered, taken
-from holdfast.transfer.read.values import moment
+from holdfast.transfer.read.values import citations, moment
 
 _TEXT: Final = frozenset({"text", "multimodal_text"})
 _MARKERS: Final = re.compile("\ue200[^\ue200\ue201]{0,1000}\ue201")
-"""References to what a search found, in a private alphabet: its page turns them into links, nobody else can."""
+"""References to what a search found, in a private alphabet: only its page can say what they stand for."""
 
 
 class Content(msgspec.Struct):
@@ -113,6 +113,7 @@ def _node(id_: str, place: Place, default_model: Any, parts: Counter[Part]) -> N
         _answer(node, content, parts)
         slug = metadata.get("model_slug") or default_model
         node.model = slug if isinstance(slug, str) else None
+        node.citations = citations(_pages(metadata))
     else:
         parts[Part.TOOL if message.author.role in {"tool", "assistant"} else Part.HIDDEN] += 1
     return node
@@ -130,6 +131,20 @@ def _answer(node: Node, content: Content, parts: Counter[Part]) -> None:
         node.role = Role.ASSISTANT
     elif content.content_type not in {"thoughts", "reasoning_recap", *_TEXT}:
         parts[Part.TOOL] += 1
+
+
+def _pages(metadata: Mapping[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Address and title of the pages that an answer refers to: in one of three places, depending on its age."""
+    for reference in _objects(metadata.get("content_references")):
+        for page in (reference, *_objects(reference.get("items")), *_objects(reference.get("sources"))):
+            yield page.get("url"), page.get("title")
+    for citation in _objects(metadata.get("citations")):
+        for page in _objects([citation.get("metadata")]):
+            yield page.get("url"), page.get("title")
+
+
+def _objects(values: Any) -> list[dict[str, Any]]:
+    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
 
 
 def _said(content: Content, parts: Counter[Part]) -> Iterator[str]:

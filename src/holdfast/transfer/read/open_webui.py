@@ -6,7 +6,7 @@ Reasoning and calls of tools stand in an answer's text as HTML, `<details type="
 import html
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +14,7 @@ import msgspec
 from holdfast.domain import Rating, Role, Status, Usage
 from holdfast.transfer.read.item import Item, Part
 from holdfast.transfer.read.tree import About, Node, ordered, taken
-from holdfast.transfer.read.values import kept, moment
+from holdfast.transfer.read.values import citations, kept, moment
 
 _OPENING: Final = re.compile(r'<details type="(\w{1,40})"[^>]{0,2000}>')
 _CLOSING: Final = "</details>"
@@ -38,6 +38,7 @@ class Said(msgspec.Struct):
     files: list[Any] | None = None
     usage: dict[str, Any] | None = None
     annotation: dict[str, Any] | None = None
+    sources: Any = None
 
 
 class History(msgspec.Struct):
@@ -112,6 +113,7 @@ def _node(id_: str, said: Said, parts: Counter[Part]) -> Node:
         node.status = _status(said)
         node.usage = _usage(said.usage or {})
         node.rating = _rating(said.annotation or {})
+        node.citations = citations(_pages(said.sources))
         parts.update([Part.ATTACHMENT] * len(said.files or ()))
     elif content:
         parts[Part.HIDDEN] += 1
@@ -160,6 +162,15 @@ def _usage(usage: Mapping[str, Any]) -> Usage:
         return found[0] if found else None
 
     return Usage(count("prompt_tokens", "input_tokens"), count("completion_tokens", "output_tokens"))
+
+
+def _pages(sources: Any) -> Iterator[tuple[Any, Any]]:
+    """Address and title of what was looked up for an answer, piece by piece; files among it have no address."""
+    for source in sources if isinstance(sources, list) else ():
+        pieces = source.get("metadata") if isinstance(source, dict) else None
+        for piece in pieces if isinstance(pieces, list) else ():
+            if isinstance(piece, dict):
+                yield piece.get("source"), piece.get("title")
 
 
 def _rating(annotation: Mapping[str, Any]) -> Rating | None:

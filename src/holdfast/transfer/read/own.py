@@ -6,7 +6,6 @@ from typing import Any, Final
 import msgspec
 
 from holdfast.domain import (
-    Citation,
     Comparison,
     Conversation,
     Failure,
@@ -17,17 +16,16 @@ from holdfast.domain import (
     Status,
     TitleSource,
     Usage,
-    cited,
     now,
     picodollars,
 )
 from holdfast.errors import Interrupted
 from holdfast.store.conversations import DEFAULT_TITLE
 from holdfast.store.transfers import Whole, WholeMessage
-from holdfast.text import canonical, is_web_address, label
+from holdfast.text import canonical
 from holdfast.transfer import document
 from holdfast.transfer.read.item import Item, LeftOut, Reason, Taken
-from holdfast.transfer.read.values import kept, moment, name, origin, title_or_first_words
+from holdfast.transfer.read.values import citations, kept, moment, name, origin, title_or_first_words
 
 _ORIGIN_LIMIT: Final = 300
 
@@ -143,17 +141,12 @@ def _run(message: document.Message, found: document.Run, at: int, offset: int, r
             reasoning_ms=found.reasoning_ms,
             duration_ms=found.duration_ms,
             left_out=found.left_out,
-            citations=_citations(found.citations),
+            citations=citations((each.url, each.title) for each in found.citations),
         ),
         failure=failure or None,
         created_at=at,
         ended_at=at if found.ended_at is None else moment(found.ended_at),
     )
-
-
-def _citations(found: Sequence[document.Citation]) -> tuple[Citation, ...]:
-    """What leads nowhere on the web is dropped."""
-    return cited(Citation(each.url, label(each.title) or "") for each in found if is_web_address(each.url))
 
 
 def _ended(status: Status) -> Status:

@@ -10,7 +10,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from holdfast.domain import Conversation, Generation, Outcome, Rating, Role, Status, TitleSource, Usage, new_id, now
+from holdfast.domain import (
+    Citation,
+    Conversation,
+    Generation,
+    Outcome,
+    Rating,
+    Role,
+    Status,
+    TitleSource,
+    Usage,
+    cited,
+    new_id,
+    now,
+)
 from holdfast.store.conversations import DEFAULT_TITLE
 from holdfast.store.transfers import Whole, WholeMessage
 from holdfast.text import canonical
@@ -32,6 +45,7 @@ class Node:
     usage: Usage = field(default_factory=Usage)
     status: Status = Status.COMPLETE
     rating: Rating | None = None
+    citations: tuple[Citation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +152,7 @@ def _joined(answer: _Grown, more: Node) -> _Grown:
     node.status = more.status
     node.rating = more.rating or node.rating
     node.usage = more.usage
+    node.citations = cited((*node.citations, *more.citations))
     answer.parts += 1
     return answer
 
@@ -158,7 +173,7 @@ def _message(grown: _Grown) -> WholeMessage:
         offset=0,
         reasoning_offset=0,
         spans=b"",
-        outcome=Outcome(model_id_used=name(node.model), usage=node.usage),
+        outcome=Outcome(model_id_used=name(node.model), usage=node.usage, citations=node.citations),
         failure=None,
         created_at=grown.at,
         ended_at=grown.at,
@@ -172,5 +187,5 @@ def _message(grown: _Grown) -> WholeMessage:
         status=node.status if answer else Status.COMPLETE,
         created_at=grown.at,
         rating=node.rating if answer else None,
-        generations=(run,) if answer and node.model else (),
+        generations=(run,) if answer and (node.model or node.citations) else (),
     )

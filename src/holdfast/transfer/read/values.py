@@ -1,13 +1,14 @@
-"""Values of a file that nobody vouches for, made sane: text, titles, times, names."""
+"""Values of a file that nobody vouches for, made sane: text, titles, times, names, addresses."""
 
 import hashlib
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from holdfast import text
-from holdfast.domain import now
+from holdfast.domain import Citation, cited, now
 
 _DAY: Final = 86_400_000_000
 _EARLIEST: Final = 5 * 365 * _DAY  # What is older than 1975 is somebody's default.
@@ -54,6 +55,17 @@ def kept(value: Any) -> str:
 def name(value: Any) -> str | None:
     """A short text, such as a model's name; None for what is none."""
     return kept(value)[:_NAME_LIMIT] or None
+
+
+def citations(pages: Iterable[tuple[Any, Any]]) -> tuple[Citation, ...]:
+    """Pages by address and title. What is no address on the web is dropped."""
+
+    def line(title: Any) -> str:
+        return text.label(" ".join(title[:_FIRST_WORDS].split())) or "" if isinstance(title, str) else ""
+
+    return cited(
+        Citation(url, line(title)) for url, title in pages if isinstance(url, str) and text.is_web_address(url)
+    )
 
 
 def origin(program: str, id_: Any, *content: str) -> str:

@@ -12,13 +12,14 @@ from e2e.conftest import Visit
 from e2e.test_accessible import RICH, nothing_is_cut_off, without_barriers
 from e2e.visitor import Visitor
 from openrouter import LoopbackOpenRouter
-from replies import Hold, answer, refusal
+from replies import Hold, answer, refusal, url_citation
 from serving import Served
 from test_comparison import MODELS, begin, body, said
 
 pytestmark = pytest.mark.anyio
 
 WORDS = [f"Number {number} says this, word by word, to its end." for number in range(1, 5)]
+SOURCE = url_citation("https://example.org/a", "A page")
 HALVES = [text[:20].strip() for text in WORDS]
 
 
@@ -37,7 +38,8 @@ async def compared(served: Served, upstream: LoopbackOpenRouter, count: int, **f
     for number, model in enumerate(MODELS[:count]):
         text, last = WORDS[number], number == count - 1
         pauses = {1: holds[number]} | ({2: holds[count]} if last else {})
-        upstream.by_model[model] = partial(answer, text[:20], text[20:35], text[35:], model=model, holds=pauses)
+        texts = text[:20], text[20:35], text[35:]
+        upstream.by_model[model] = partial(answer, *texts, model=model, holds=pauses, citations=[[SOURCE]])
     started = await begin(served, **body(count, **fields))
     await asyncio.gather(*(hold.reached.wait() for hold in holds[:count]))
     return f"{served.url}/c/{started['conversation_id']}", holds
@@ -152,9 +154,10 @@ async def test_blind_ones_appear_at_one_pace_and_are_named_by_the_pick(
     await expect(
         columns(person).locator(".markdown", has_text=re.compile("^(" + "|".join(everybody) + ")$"))
     ).to_have_count(3)
-    await expect(pick).to_have_count(0)
+    await expect(pick.or_(columns(person).get_by_role("link"))).to_have_count(0)
     holds[3].release()
     await expect(pick).to_have_count(3)
+    await expect(columns(person).get_by_role("link")).to_have_text(["A page"] * 3)
     assert sorted(await columns(person).locator(".markdown").all_inner_texts()) == WORDS[:3]
     assert "acme" not in (await person.page.get_by_role("region", name="Side by side").inner_html()).lower()
     chosen = await columns(person).nth(1).locator(".markdown").inner_text()

@@ -118,6 +118,13 @@ def test_what_is_unknown_of_an_answer_is_null_and_money_is_exact() -> None:
     assert (shown["model_id_used"], shown["prompt_tokens"], shown["cost"]) == ("acme/chat-1b", 0, "0.000004000001")
 
 
+def test_the_preset_of_an_answer_is_told_unless_who_wrote_it_is_veiled() -> None:
+    for veiled, told in ((False, 3), (True, None)):
+        generation = ended([], preset_id=3, veiled=veiled)
+        ((_, event),) = decoded(Frames("c", "g").metadata(3, generation))
+        assert event["metadata"]["preset_id"] == told
+
+
 def test_the_last_event_says_how_it_ended() -> None:
     ((_, done),) = decoded(Frames("c", "g").terminal(3, Status.STOPPED, None))
     assert (done["type"], done["done"], done["status"]) == ("done", True, "stopped")

@@ -69,6 +69,7 @@ def metadata(generation: Generation) -> dict[str, Any]:
         "id": generation.message_id,
         "model": generation.model or None,
         "model_id_used": outcome.model_id_used,
+        "preset_id": generation.preset_id,
         "provider": outcome.provider,
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,

@@ -108,6 +108,29 @@ async def test_an_answer_is_given_again_by_the_same_model_or_by_another_one(
     assert asked == ["openrouter/auto", "acme/thinker", "acme/thinker", "openrouter/auto"]
 
 
+async def test_the_same_again_is_asked_by_the_preset_with_all_that_belongs_to_it(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    preset = {"name": "In rhymes", "model_id": "acme/chat-1", "fallback_model_ids": ["acme/thinker"]}
+    await served.http.put("/api/presets/2", json={**preset, "system_prompt": "Rhyme.", "parameters": {"top_p": 0.5}})
+    person = await visit(served.url)
+    await person.button("In rhymes").click()
+    await person.say("Who are you?")
+    await person.choose("acme/thinker")
+    await person.button("With another model").click()
+    await person.button("The same: In rhymes").click()
+    await expect(person.answers.get_by_role("group", name="Version 2 of 2")).to_be_visible()
+    await expect(person.text).to_contain_text("t19")
+    await person.page.reload()
+    await person.button("With another model").click()
+    await person.button("The same: In rhymes").click()
+    await expect(person.answers.get_by_role("group", name="Version 3 of 3")).to_be_visible()
+    await expect(person.text).to_contain_text("t19")
+    first, second, third = [call.body for call in upstream.completions]
+    assert (first["model"], first["messages"][0]["content"], first["top_p"]) == ("acme/chat-1", "Rhyme.", 0.5)
+    assert first == second == third
+
+
 async def test_where_a_fallback_answered_that_is_said(
     visit: Visit, served: Served, upstream: LoopbackOpenRouter
 ) -> None:

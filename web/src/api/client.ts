@@ -2,16 +2,15 @@
 
 import { parseBranch, type Branch } from './branch';
 import { ApiError, errorFrom, unreachable } from './errors';
+import { parseModels, type Model } from './models';
 import {
   parseConversation,
   parseConversations,
   parseMessage,
-  parseModels,
   parsePresets,
   parseSession,
   type ConversationItem,
   type Message,
-  type Model,
   type Rating,
   type Session,
 } from './schema';

@@ -15,6 +15,8 @@ export interface Failure {
 export interface Metadata {
   model: string | null;
   model_id_used: string | null;
+  /** The preset that asked for it. */
+  preset_id: number | null;
   provider: string | null;
   prompt_tokens: number | null;
   completion_tokens: number | null;
@@ -105,16 +107,6 @@ export interface Preset {
   fallback_model_ids: readonly string[];
 }
 
-export interface Model {
-  id: string;
-  name: string;
-  context_length: number | null;
-  prompt_price: string | null;
-  completion_price: string | null;
-  free: boolean;
-  input_modalities: readonly string[];
-}
-
 export function parseFailure(value: unknown): Failure | null {
   const raw = fields(value);
   if (!text(raw['code'])) return null;
@@ -126,6 +118,7 @@ export function parseMetadata(value: unknown): Metadata {
   return {
     model: maybeText(raw['model']),
     model_id_used: maybeText(raw['model_id_used']),
+    preset_id: maybeNumber(raw['preset_id']),
     provider: maybeText(raw['provider']),
     prompt_tokens: maybeNumber(raw['prompt_tokens']),
     completion_tokens: maybeNumber(raw['completion_tokens']),
@@ -206,20 +199,4 @@ export function parsePresets(value: unknown): { items: Preset[]; default_preset_
     return id === null ? null : { id, name: text(raw['name']), model_id: modelId, fallback_model_ids: texts(raw['fallback_model_ids']) };
   });
   return { items: presets, default_preset_id: maybeNumber(fields(value)['default_preset_id']) };
-}
-
-export function parseModels(value: unknown): Model[] {
-  return items(value, (raw) => {
-    const id = text(raw['id']);
-    if (!id) return null;
-    return {
-      id,
-      name: text(raw['name']) || id,
-      context_length: maybeNumber(raw['context_length']),
-      prompt_price: maybeText(raw['prompt_price']),
-      completion_price: maybeText(raw['completion_price']),
-      free: raw['free'] === true,
-      input_modalities: texts(raw['input_modalities']),
-    };
-  });
 }

@@ -8,6 +8,7 @@ const UNTOLD: Partial<Message> = {
   reasoning: '',
   model: null,
   model_id_used: null,
+  preset_id: null,
   provider: null,
   prompt_tokens: null,
   completion_tokens: null,

@@ -1,7 +1,7 @@
 // Search, filter and order of the model list.
 
 import { expect, test } from 'vitest';
-import { parseModels } from '../api/schema';
+import { parseModels } from '../api/models';
 import { filterModels, whyOther, type ModelOrder } from './models';
 
 const models = parseModels({

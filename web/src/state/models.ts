@@ -1,6 +1,7 @@
 // Which models a person sees: search, the "free" filter and the order; and why another one answered. Pure.
 
-import type { Model, Preset } from '../api/schema';
+import type { Model } from '../api/models';
+import type { Preset } from '../api/schema';
 
 export type ModelOrder = 'name' | 'price' | 'context';
 

@@ -119,11 +119,12 @@ describe('reduce', () => {
 
   test('metadata fills in what is known and leaves the rest', () => {
     const state = [started(1, 'g2', 'u1')].reduce(reduce, history);
-    const last = state.messages.at(-1) as Message;
-    const { model, model_id_used, provider, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, finish_reason, first_token_ms, reasoning_ms, duration_ms, citations } = last;
-    const metadata = { model, model_id_used, provider, prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, finish_reason, first_token_ms, reasoning_ms, duration_ms, citations };
-    const next = reduce(state, { ...head(2), type: 'metadata', metadata: { ...metadata, model: null, cost: '0.1' } });
-    expect(next.messages.at(-1)).toMatchObject({ model: 'x/y', cost: '0.1', provider: null });
+    const metadata = { ...parseMetadata({}), cost: '0.1', preset_id: 2 };
+    const next = reduce(state, { ...head(2), type: 'metadata', metadata });
+    expect(next.messages.at(-1)).toMatchObject({ model: 'x/y', cost: '0.1', provider: null, preset_id: 2 });
+    // Who goes on with it may have been asked without a preset.
+    const further = [started(1, 'g3', 'u1', 'a2'), { ...head(2, 'g3'), type: 'metadata', metadata: { ...metadata, preset_id: null } } as StreamEvent];
+    expect(further.reduce(reduce, next).messages.at(-1)).toMatchObject({ model: 'x/y', preset_id: null });
   });
 
   test('a conversation deleted while it is watched says so', () => {

@@ -108,6 +108,7 @@ function upTo(messages: readonly Message[], id: string | null): readonly Message
 const UNKNOWN: Metadata = {
   model: null,
   model_id_used: null,
+  preset_id: null,
   provider: null,
   prompt_tokens: null,
   completion_tokens: null,
@@ -167,6 +168,7 @@ function started(state: ConversationState, event: StreamEvent & { type: 'started
     generation_id: event.generation_id,
     seq: event.seq,
     model: event.model,
+    preset_id: null, // Told with the metadata.
     status: 'streaming' as const,
     error: null,
   };

@@ -2,7 +2,8 @@
 
 import * as api from '../api/client';
 import { ApiError } from '../api/errors';
-import type { Model, Preset, Session } from '../api/schema';
+import type { Model } from '../api/models';
+import type { Preset, Session } from '../api/schema';
 import { openChannel } from '../lib/channel';
 import { recall, remember } from '../lib/storage';
 

@@ -113,6 +113,7 @@ nothing is told twice: a client fetches the list when it connects, and again whe
 | `type` | further fields, beside `conversation_id` |
 |---|---|
 | `conversation_created`, `conversation_updated` | `conversation` as it is now; updated also by a cost found later |
+| `conversation_updated` by a rating | that, `message_id`, `rating`, `rating_reasons`, `rating_comment` |
 | `conversation_deleted` | |
 | `generation_started`, `generation_ended` | that, `generation_id`, `message_id`, `user_message_id`, `model`, `status` |
 

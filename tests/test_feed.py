@@ -176,6 +176,19 @@ async def test_an_answer_is_rated_with_reasons_and_the_rating_can_be_taken_back(
     assert (await served.http.put(path, json={"rating": None})).json()["rating"] is None
 
 
+async def test_a_rating_is_told_to_whoever_watches(served: Served) -> None:
+    started = (await served.send("Go.", model_id=MODEL))[0].event
+    message_id = started["message_id"]
+    async with AsyncExitStack() as stack:
+        feed = await watching(served, stack)
+        for body in ({"rating": -1, "reasons": ["wrong"], "comment": "No."}, {"rating": 1}, {"rating": None}):
+            rated = (await served.http.put(f"/api/messages/{message_id}/rating", json=body)).json()
+            told = await feed.next("conversation_updated", message_id=message_id)
+            assert told["conversation"]["id"] == started["conversation_id"]
+            for field in ("rating", "rating_reasons", "rating_comment"):
+                assert told[field] == rated[field]
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -151,7 +151,7 @@ class Chat:
     async def rate(self, owner: OwnerId, message_id: str, rating: Rating | None) -> Message:
         """Keep what a person thinks of an answer; None takes it back. Raises `NotFound` and `Invalid`."""
         message = await self._store.messages.rate(owner, message_id, rating)
-        self._feed.announce(owner, ChangeKind.CONVERSATION_UPDATED, message.conversation_id)
+        self._feed.announce(owner, ChangeKind.CONVERSATION_UPDATED, message.conversation_id, rated=message)
         return message
 
     async def change(

@@ -7,13 +7,13 @@ somebody watches. A watcher that does not take what it is told falls out, rather
 import asyncio
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
 import structlog
 
-from holdfast.domain import Conversation, Generation, OwnerId
+from holdfast.domain import Conversation, Generation, Message, OwnerId
 from holdfast.errors import NotFound
 from holdfast.store import Store
 
@@ -35,12 +35,16 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that happened. `conversation` is what it is now, None where it was deleted."""
+    """Something that happened. `conversation` is what it is now, None where it was deleted.
+
+    `rated`: the message whose rating changed, where it was that.
+    """
 
     kind: ChangeKind
     conversation_id: str
     conversation: Conversation | None = None
     generation: Generation | None = None
+    rated: Message | None = None
 
 
 class Subscription:
@@ -88,11 +92,17 @@ class Feed:
             del self._subscriptions[subscription.owner]
 
     def announce(
-        self, owner: OwnerId, kind: ChangeKind, conversation_id: str, generation: Generation | None = None
+        self,
+        owner: OwnerId,
+        kind: ChangeKind,
+        conversation_id: str,
+        generation: Generation | None = None,
+        *,
+        rated: Message | None = None,
     ) -> None:
         """Say that something happened; returns at once."""
         if owner in self._subscriptions:
-            self._changes.put_nowait((owner, Change(kind, conversation_id, None, generation)))
+            self._changes.put_nowait((owner, Change(kind, conversation_id, None, generation, rated)))
 
     def refresh(self, owner: OwnerId) -> None:
         """So much has changed that whoever watches had better fetch it all anew; returns at once."""
@@ -123,4 +133,4 @@ class Feed:
         if change.kind is ChangeKind.CONVERSATION_DELETED:
             return change
         conversation = await self._store.conversations.get(owner, change.conversation_id)
-        return Change(change.kind, change.conversation_id, conversation, change.generation)
+        return replace(change, conversation=conversation)

@@ -10,6 +10,7 @@ from serving import Served
 
 pytestmark = pytest.mark.anyio
 
+TOP = "document.querySelector('.viewport').scrollTop"
 HOSTILE = "<img src=x onerror=alert(1)> Not what I meant."
 
 
@@ -105,3 +106,27 @@ async def test_a_rating_shows_in_every_tab_without_a_reload(
     for tab in (second, person):
         await expect(tab.button("Bad answer")).to_have_attribute("aria-pressed", "true")
         await expect(tab.button("Good answer")).to_have_attribute("aria-pressed", "false")
+
+
+async def test_a_rating_shows_on_another_device_and_what_is_typed_there_stays(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    upstream.script(answer("\n\n".join(f"Paragraph {number}." for number in range(60))))
+    await served.send("Tell me.", model_id="acme/chat-1")
+    person = await visit(served.url)
+    await person.conversations.click()
+    await expect(person.text).to_contain_text("Paragraph 59.")
+    other = await visit(person.page.url)
+    await other.button("Bad answer").click()
+    comment = other.page.get_by_role("textbox", name="Anything else?")
+    await comment.fill("Half a sen")
+    await expect(person.button("Bad answer")).to_have_attribute("aria-pressed", "true")
+    top = await other.page.evaluate(TOP)
+    assert top > 0
+    for button in ("Good answer", "Good answer"):
+        await person.button(button).click()
+        pressed = await person.button(button).get_attribute("aria-pressed") or ""
+        await expect(other.button(button)).to_have_attribute("aria-pressed", pressed)
+    await expect(comment).to_be_focused()
+    await expect(comment).to_have_value("Half a sen")
+    assert await other.page.evaluate(TOP) == top

@@ -57,6 +57,8 @@ def _frame(change: Change) -> bytes:
             "model": generation.told.model or None,
             "status": generation.status,
         }
+    if change.rated:
+        event |= {"message_id": change.rated.id} | shapes.rating(change.rated)
     if change.conversation:
         event["conversation"] = shapes.conversation(change.conversation).model_dump()
     return b"data: %b\n\n" % _encode(event)

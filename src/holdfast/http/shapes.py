@@ -300,13 +300,20 @@ def message(value: domain.Message) -> Message:
         left_out=outcome.left_out,
         citations=[Citation(url=each.url, title=each.title) for each in outcome.citations],
         error=_failure(value.failure),
-        rating=value.rating.value if value.rating else None,
-        rating_reasons=list(value.rating.reasons) if value.rating else [],
-        rating_comment=value.rating.comment if value.rating else None,
+        **rating(value),
         generation_id=run.id if run else None,
         seq=run.seq if run else None,
         siblings=list(value.siblings),
     )
+
+
+def rating(value: domain.Message) -> dict[str, Any]:
+    """The fields of a message that say what a person thinks of it."""
+    return {
+        "rating": value.rating.value if value.rating else None,
+        "rating_reasons": list(value.rating.reasons) if value.rating else [],
+        "rating_comment": value.rating.comment if value.rating else None,
+    }
 
 
 def comparison(value: domain.Comparison) -> Comparison:

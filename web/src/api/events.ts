@@ -1,6 +1,6 @@
 // One frame of the stream, parsed into an event; null for whatever this page does not know.
 
-import { parseConversation, parseMetadata, type Change, type StreamEvent } from './schema';
+import { parseConversation, parseMetadata, parseRating, type Change, type StreamEvent } from './schema';
 import { fields, text, type Fields } from './values';
 import type { Frame } from './sse';
 
@@ -53,7 +53,9 @@ export function parseChange(frame: Frame): Change | null {
   const conversationId = text(raw['conversation_id']);
   if (!CHANGES.includes(type) || !conversationId) return null;
   const conversation = parseConversation(raw['conversation']);
-  return { type: type as Change['type'], conversation_id: conversationId, conversation, generation_id: text(raw['generation_id']) || null };
+  const messageId = type === 'conversation_updated' && text(raw['message_id']);
+  const rated = messageId ? { message_id: messageId, rating: parseRating(raw) } : null;
+  return { type: type as Change['type'], conversation_id: conversationId, conversation, generation_id: text(raw['generation_id']) || null, rated };
 }
 
 export function isTerminal(event: StreamEvent): boolean {

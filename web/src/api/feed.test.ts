@@ -86,7 +86,7 @@ test('after a break it goes on behind what was seen, and the chain with it', asy
 test('what is unknown or malformed is passed over', async () => {
   await run(change('something_new') + 'data: nonsense\n\n' + change('generation_ended', { generation_id: 'g1', conversation: 7 }) + says(1, 3, 'b'));
   expect(items).toHaveLength(2);
-  expect(items[0]).toEqual({ type: 'generation_ended', conversation_id: 'c1', conversation: null, generation_id: 'g1' });
+  expect(items[0]).toEqual({ type: 'generation_ended', conversation_id: 'c1', conversation: null, generation_id: 'g1', rated: null });
 });
 
 test('a refusal is told, and tried again seldom; the server’s retry line is heeded', async () => {

@@ -89,6 +89,13 @@ export interface Change {
   conversation_id: string;
   conversation: ConversationItem | null;
   generation_id: string | null;
+  rated: Rated | null;
+}
+
+/** What an answer is worth from now on. */
+export interface Rated {
+  message_id: string;
+  rating: Rating | null;
 }
 
 export interface Session {
@@ -158,7 +165,7 @@ export function parseMessage(value: unknown): Message | null {
   };
 }
 
-function parseRating(raw: Fields): Rating | null {
+export function parseRating(raw: Fields): Rating | null {
   const rating = raw['rating'];
   if (rating !== 1 && rating !== -1) return null;
   return { rating, reasons: texts(raw['rating_reasons']), comment: text(raw['rating_comment']) };

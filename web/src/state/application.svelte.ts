@@ -112,7 +112,7 @@ export class Application {
     void this.conversations.refresh().then(() => {
       this.#know();
       const item = this.conversations.find(this.conversation.id);
-      if (item) this.conversation.noticed({ type: 'conversation_updated', conversation_id: item.id, conversation: item, generation_id: null });
+      if (item) this.conversation.noticed({ type: 'conversation_updated', conversation_id: item.id, conversation: item, generation_id: null, rated: null });
     });
   }
 

@@ -103,7 +103,7 @@ test('a branch beside it, and the pick, end the columns', () => {
 test('of what the feed tells, only a change of the conversation may be the pick', () => {
   const state = begun(2, false);
   const conversation = { id: 'c', title: '', title_source: '', created_at: '', updated_at: '', running: true, pinned: false, current_message_id: 'a0' };
-  const change = { conversation_id: 'c', conversation, generation_id: 'g1' } as const;
+  const change = { conversation_id: 'c', conversation, generation_id: 'g1', rated: null } as const;
   expect(shows(state, { ...change, type: 'generation_started' })).toBe(true);
   expect(shows(state, { ...change, type: 'generation_ended' })).toBe(true);
   expect(shows(state, { ...change, type: 'conversation_updated' })).toBe(false);

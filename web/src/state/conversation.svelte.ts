@@ -36,7 +36,7 @@ export class OpenConversation {
   #isSending = false;
   #isFetching = false;
   /** What the feed said while the messages were on their way. */
-  #unseen: Change | null = null;
+  #unseen: readonly Change[] = [];
 
   /** With an id that conversation is about to be opened: nothing else is shown until then, and nothing is sent. */
   constructor(
@@ -90,12 +90,14 @@ export class OpenConversation {
 
   /** The feed tells of a conversation: what is not shown yet is fetched, and followed where it is being written. */
   noticed(change: Change): void {
-    if (change.conversation_id !== this.id || this.#isSending) return;
+    if (change.conversation_id !== this.id) return;
+    if (change.rated) this.#apply({ type: 'rated', ...change.rated });
+    if (this.#isSending) return;
     if (change.type === 'conversation_deleted') {
       this.#abandon();
       this.phase = 'missing';
     } else if (this.#isFetching) {
-      this.#unseen = change;
+      this.#unseen = [...this.#unseen, change];
     } else if (this.phase === 'ready' && !shows(this.state, change)) {
       void this.reload();
     }
@@ -147,7 +149,7 @@ export class OpenConversation {
     this.#stopRequested = false;
     this.#isSending = false;
     this.#isFetching = false;
-    this.#unseen = null;
+    this.#unseen = [];
     this.connected = true;
   }
 
@@ -195,8 +197,8 @@ export class OpenConversation {
   async #resume(signal: AbortSignal): Promise<void> {
     if (signal.aborted || this.phase !== 'ready') return;
     const unseen = this.#unseen;
-    this.#unseen = null;
-    if (unseen && !shows(this.state, unseen)) return this.reload();
+    this.#unseen = [];
+    if (unseen.some((change) => !shows(this.state, change))) return this.reload();
     if (this.#stopRequested) void this.stop();
     await Promise.all(this.#running.map(async ({ generation_id, seq }) => generation_id && this.#follow({ generation_id, seq })));
   }

@@ -129,7 +129,7 @@ test('a conversation deleted elsewhere is gone here too', async () => {
 });
 
 const UNFINISHED = { id: 'a1', role: 'assistant', parent_id: 'u1', content: 'So f', status: 'interrupted', generation_id: 'g1', seq: 4 };
-const CHANGE = { type: 'conversation_updated', conversation_id: 'c', generation_id: null, conversation: null } as const;
+const CHANGE = { type: 'conversation_updated', conversation_id: 'c', generation_id: null, conversation: null, rated: null } as const;
 const item = (end: string) => ({ id: 'c', title: 'T', title_source: 'auto', created_at: '', updated_at: '', running: false, pinned: false, current_message_id: end });
 
 async function opened(...items: object[]): Promise<void> {
@@ -164,6 +164,26 @@ test('an answer that was not gone on with stands there as the server has it: as 
   (await call(2)).answer(200, { items: [{ ...cut, generation_id: 'g2', seq: 2, error }] });
   await vi.waitFor(() => expect(conversation.state.messages[0]).toMatchObject({ status: 'complete', finish_reason: 'length', error }));
   expect([ended, calls.length, calls[2]?.path]).toEqual([1, 3, '/api/conversations/c/messages']);
+});
+
+test('a rating that is told is shown and not fetched, unless the messages on their way may be older', async () => {
+  const answer = { id: 'a1', role: 'assistant', content: 'One', generation_id: 'g1' };
+  await opened(answer);
+  const rated = (value: 1 | -1 | null) => ({ message_id: 'a1', rating: value && { rating: value, reasons: ['wrong'], comment: 'No.' } });
+  const shownRating = () => conversation.state.messages[0]?.rating?.rating ?? null;
+  for (const value of [-1, 1, null] as const) {
+    conversation.noticed({ ...CHANGE, conversation: item('a1'), rated: rated(value) });
+    expect(shownRating()).toBe(value);
+  }
+  expect(calls).toHaveLength(1);
+  void conversation.reload();
+  const older = await call(1);
+  conversation.noticed({ ...CHANGE, conversation: item('a1'), rated: rated(1) });
+  conversation.noticed({ ...CHANGE, type: 'generation_ended', generation_id: 'g1', conversation: item('a1') });
+  older.answer(200, { items: [answer] });
+  (await call(2)).answer(200, { items: [{ ...answer, rating: 1, rating_reasons: ['wrong'], rating_comment: 'No.' }] });
+  await vi.waitFor(() => expect(shownRating()).toBe(1));
+  expect(calls).toHaveLength(3);
 });
 
 test('what the feed tells is fetched when it is not shown yet, and only then', async () => {

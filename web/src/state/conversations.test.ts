@@ -20,7 +20,7 @@ function item(id: string, at: number, more: Partial<ConversationItem> = {}): Con
   return { id, title: `T ${id}`, title_source: 'auto', created_at: updated, updated_at: updated, running: false, pinned: false, current_message_id: null, ...more };
 }
 
-const told = (type: Change['type'], conversation: ConversationItem): Change => ({ type, conversation_id: conversation.id, conversation, generation_id: null });
+const told = (type: Change['type'], conversation: ConversationItem): Change => ({ type, conversation_id: conversation.id, conversation, generation_id: null, rated: null });
 const ids = (): string[] => conversations.shown.map(({ id }) => id);
 const pinned = (): string[] => conversations.pinned.map(({ id }) => id);
 const last = (): Call => calls.at(-1)!;

@@ -2,7 +2,7 @@
 // same function; an event that was seen already changes nothing, so overlaps are harmless.
 
 import type { Comparison } from '../api/branch';
-import type { Change, Message, Metadata, Rating, StreamEvent } from '../api/schema';
+import type { Change, Message, Metadata, Rated, Rating, StreamEvent } from '../api/schema';
 
 export interface ConversationState {
   readonly id: string | null;
@@ -22,7 +22,7 @@ type LocalEvent =
   | { type: 'sending'; key: string; content: string; at: string; parent_id: string | null; comparison?: Comparison & { count: number } }
   | { type: 'answering'; key: string; user_message_id: string; at: string }
   | { type: 'continuing'; message_id: string }
-  | { type: 'rated'; message_id: string; rating: Rating | null };
+  | ({ type: 'rated' } & Rated);
 
 /** `received_at` (milliseconds of any steady clock) lets the time spent reasoning be told; without it that stays unknown. */
 export type ConversationEvent = LocalEvent | (StreamEvent & { received_at?: number });
@@ -73,7 +73,8 @@ export function columnsOf({ comparison, messages }: ConversationState): readonly
 }
 
 /** Whether nothing has to be fetched for what the feed tells of this conversation. */
-export function shows(state: ConversationState, { type, conversation, generation_id }: Change): boolean {
+export function shows(state: ConversationState, { type, conversation, generation_id, rated }: Change): boolean {
+  if (rated) return state.messages.every(({ id, rating }) => id !== rated.message_id || isSame(rating, rated.rating));
   if (type === 'generation_started') return state.messages.some((message) => message.generation_id === generation_id);
   // That one of several was picked is told as a change of the conversation, and by nothing else.
   if (state.comparison && type === 'conversation_updated') return false;
@@ -87,6 +88,10 @@ export function shows(state: ConversationState, { type, conversation, generation
 export function isCutOff(state: ConversationState): boolean {
   if (state.deleted || state.messages.some(({ status }) => status === 'streaming')) return false;
   return [...state.messages.slice(-1), ...columnsOf(state)].some(({ role, status, content }) => role === 'assistant' && status !== 'complete' && content !== '');
+}
+
+function isSame(a: Rating | null, b: Rating | null): boolean {
+  return a?.rating === b?.rating && a?.comment === b?.comment && a?.reasons.join() === b?.reasons.join();
 }
 
 function isUnbilled({ role, status, cost }: Message): boolean {

@@ -131,8 +131,9 @@ Before the first byte of a stream an error is an HTTP status with this body, and
 
 {example}
 
-In a stream it is the `error` event, with the same `code`. Rely on the code; the sentence is for people and may say
-more than here. `retryable` says whether the same request may succeed later; the one in the answer counts.
+In a stream it is the `error` event, with the same `code` and, for who follows as it ends, `retry_after` (seconds) where
+waiting helps. Rely on the code; the sentence is for people and may say more than here. `retryable` says whether the
+same request may succeed later; the one in the answer counts.
 
 | code | HTTP status | in a stream | retryable | sentence |
 |---|---|---|---|---|
@@ -426,10 +427,8 @@ def event_table() -> str:
         own = [name for name in event if name not in {"type", "conversation_id", "generation_id"}]
         found.setdefault(event["type"], own)
     rows = [f"| `{kind}` | {', '.join(f'`{name}`' for name in own)} | {WORDS[kind]} |" for kind, own in found.items()]
-    head = (
-        "\nEvery event carries `type`, `conversation_id` and `generation_id`. Its own fields:\n\n| type | fields | |\n"
-    )
-    return head + "|---|---|---|\n" + "\n".join(rows) + "\n"
+    head = "\nEvery event carries `type`, `conversation_id` and `generation_id`. Its own fields:\n\n"
+    return head + "| type | fields | |\n|---|---|---|\n" + "\n".join(rows) + "\n"
 
 
 def error_classes(root: type[HoldfastError] = HoldfastError) -> Iterator[type[HoldfastError]]:

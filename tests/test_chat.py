@@ -307,6 +307,7 @@ async def test_a_refusal_after_acceptance_is_an_event_and_the_message_is_kept(
     error = frames[-1].event
     assert (error["code"], error["retryable"]) == ("provider_rate_limited", True)
     assert "7 seconds" in error["error"]
+    assert error["retry_after"] == 7
     user, assistant = await served.messages(frames[0].event["conversation_id"])
     assert (user["content"], assistant["status"]) == ("Hello?", "failed")
     assert len(upstream.completions) == 1

@@ -139,6 +139,9 @@ def test_the_last_event_says_how_it_ended() -> None:
         "retryable": True,
         "status": "failed",
     }
+    waiting = dataclasses.replace(failure, retry_after=7)
+    ((_, later),) = decoded(Frames("c", "g").terminal(3, Status.FAILED, waiting))
+    assert later == error | {"retry_after": 7}
 
 
 @given(st.lists(st.tuples(st.sampled_from(Kind), st.integers(0, 70_000))))

@@ -183,11 +183,15 @@ def completed(known: Outcome, found: Outcome) -> Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a generation did not complete: an error's code, its sentence, and whether trying again may help."""
+    """Why a generation did not complete: an error's code, its sentence, and whether trying again may help.
+
+    `retry_after` is in seconds, counts from the end and so is told with it, and not stored.
+    """
 
     code: str
     message: str
     retryable: bool
+    retry_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +243,7 @@ class Generation:
         """
         if not self.veiled:
             return self
-        failure = self.failure and replace(self.failure, message=_VEILED_FAILURE)
+        failure = self.failure and replace(self.failure, message=_VEILED_FAILURE, retry_after=None)
         finish_reason = "length" if self.outcome.finish_reason == "length" else None
         outcome = Outcome(finish_reason=finish_reason, citations=self.outcome.citations)
         return replace(self, model="", preset_id=None, outcome=outcome, failure=failure)

@@ -52,8 +52,9 @@ class Frames:
         """The last frame: `done` or `error`."""
         if failure is None:
             return self._frame(seq, "done", done=True, status=status)
+        wait = {} if failure.retry_after is None else {"retry_after": failure.retry_after}
         return self._frame(
-            seq, "error", error=failure.message, code=failure.code, retryable=failure.retryable, status=status
+            seq, "error", error=failure.message, code=failure.code, retryable=failure.retryable, status=status, **wait
         )
 
     def _frame(self, seq: int, kind: str, **fields: Any) -> bytes:

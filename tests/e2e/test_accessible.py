@@ -191,7 +191,7 @@ async def test_nothing_is_wider_than_any_screen(visit: Visit, served: Served, up
     await person.say(f"Show {LONG}")
     await expect(person.answers.get_by_role("group", name="About this answer")).to_be_visible()
     await person.say("Fail")
-    await expect(person.answers.last).to_contain_text("in 7 seconds")
+    await expect(person.answers.last).to_contain_text("in 7 s")
     await person.page.set_viewport_size({"width": 1440, "height": 700})
     await person.answers.first.get_by_role("button", name="Bad answer").click()
     await person.page.keyboard.press("Control+k")

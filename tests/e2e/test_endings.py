@@ -1,5 +1,7 @@
 """How answers end other than well: stopped, refused, broken off, each in words and with a way on."""
 
+import re
+
 import pytest
 from playwright.async_api import expect
 
@@ -33,8 +35,8 @@ async def test_refusals_by_the_provider_are_said_in_words_and_can_be_tried_again
 ) -> None:
     refusals = [
         (refusal(402, "Insufficient credits"), ["has no credit left", "choose a free model", "Insufficient credits"]),
-        (refusal(429, "Slow down", headers={"Retry-After": "7"}), ["no more requests just now", "in 7 seconds"]),
-        (refusal(503, headers={"Retry-After": "90"}), ["cannot be reached or is not working", "in 90 seconds"]),
+        (refusal(429, "Slow down", headers={"Retry-After": "7"}), ["no more requests just now", "Try again in 7 s."]),
+        (refusal(503, headers={"Retry-After": "90"}), ["cannot be reached or is not working", "Try again in 90 s."]),
         (refusal(401, "No auth credentials found"), ["did not accept the API key", "OPENROUTER_API_KEY"]),
         (refusal(400, "This endpoint's maximum context length is 9 tokens"), ["too long for this model"]),
     ]
@@ -47,7 +49,8 @@ async def test_refusals_by_the_provider_are_said_in_words_and_can_be_tried_again
     await person.page.reload()
     for position, (_, words) in enumerate(refusals):
         for part in words:
-            await expect(person.answers.nth(position)).to_contain_text(part)
+            kept = re.sub(r"(\d+) s\.$", r"\1 seconds.", part)
+            await expect(person.answers.nth(position)).to_contain_text(kept)
     await person.answers.last.get_by_role("button", name="Try again").click()
     await expect(person.text).to_have_text("Now it works.")
     await expect(person.questions).to_have_count(len(refusals))
@@ -65,8 +68,8 @@ async def test_a_refusal_tells_its_time_in_german_too(
     await person.page.get_by_role("textbox", name="Nachricht").fill("Hallo?")
     await person.page.keyboard.press("Enter")
     answered = person.page.get_by_role("article", name="Antwort")
-    await expect(answered).to_contain_text("Der Server sagt dazu")
-    await expect(answered).to_contain_text("in 7 seconds")
+    await expect(answered).to_contain_text("Versuche es in 7 s noch einmal. Der Server sagt dazu:")
+    await expect(answered).not_to_contain_text("seconds")
 
 
 async def test_an_answer_that_broke_off_is_kept_and_tried_again(

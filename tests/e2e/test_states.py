@@ -19,7 +19,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {
         "message": "Message",
         "answer": "Answer",
-        "rate limited": "no more requests just now.*in 7 seconds",
+        "rate limited": "no more requests just now.*in 7 s",
         "out of credit": "no credit left.*choose a free model",
         "refused": "did not accept the API key",
         "interrupted": "This answer was interrupted. What was written is kept.",
@@ -30,7 +30,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     "de": {
         "message": "Nachricht",
         "answer": "Antwort",
-        "rate limited": "Das Modell ist gerade sehr gefragt.*in 7 seconds",
+        "rate limited": "Das Modell ist gerade sehr gefragt.*in 7 s noch einmal",
         "out of credit": "Das Guthaben beim Anbieter ist verbraucht.*wähle ein kostenloses Modell",
         "refused": "Der Anbieter hat die Anfrage abgelehnt.*prüfe den Schlüssel",
         "interrupted": "Diese Antwort wurde unterbrochen. Was geschrieben war, ist aufbewahrt.",

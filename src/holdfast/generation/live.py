@@ -64,4 +64,4 @@ def failure(error: HoldfastError) -> Failure:
     message = error.message
     if error.retry_after:
         message = f"{message.rstrip('.')}. Try again in {error.retry_after} seconds."
-    return Failure(error.code, message, error.retryable)
+    return Failure(error.code, message, error.retryable, error.retry_after or None)

@@ -1,7 +1,7 @@
 // One frame of the stream, parsed into an event; null for whatever this page does not know.
 
 import { parseConversation, parseMetadata, parseRating, type Change, type StreamEvent } from './schema';
-import { fields, text, type Fields } from './values';
+import { fields, maybeNumber, text, type Fields } from './values';
 import type { Frame } from './sse';
 
 function parseJson(data: string): Fields {
@@ -36,7 +36,9 @@ export function parseEvent(frame: Frame): StreamEvent | null {
     case 'done':
       return { ...head, type: 'done', status: raw['status'] === 'stopped' ? 'stopped' : 'complete' };
     case 'error': {
-      const error = { code: text(raw['code']) || 'internal', message: text(raw['error']), retryable: raw['retryable'] === true };
+      const wait = maybeNumber(raw['retry_after']);
+      const told = { code: text(raw['code']) || 'internal', message: text(raw['error']), retryable: raw['retryable'] === true };
+      const error = wait === null ? told : { ...told, retryAfter: wait };
       return { ...head, type: 'error', status: raw['status'] === 'interrupted' ? 'interrupted' : 'failed', error };
     }
     default:

@@ -9,6 +9,8 @@ export interface Failure {
   code: string;
   message: string;
   retryable: boolean;
+  /** Seconds to wait, counted from when it was told; only who was there then knows them. */
+  retryAfter?: number | null;
 }
 
 /** What is known about the run that wrote an answer; unknown is null. */

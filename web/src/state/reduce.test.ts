@@ -103,6 +103,15 @@ describe('reduce', () => {
     expect(ended.messages.at(-1)).toMatchObject({ content: 'one two!', status: 'complete' });
   });
 
+  test('for how long to wait is told once, and outlives what is fetched', () => {
+    const error = { code: 'provider_rate_limited', message: 'Slow down.', retryable: true };
+    const failed = { ...head(2), type: 'error', status: 'failed', error: { ...error, retryAfter: 7 } } as StreamEvent;
+    const state = [started(1, 'g2', 'u1'), failed].reduce(reduce, history);
+    const fetched = state.messages.map((each) => ({ ...each, error: each.error && { ...error, message: 'It says: slow down.' } }));
+    const later = reduce(state, { type: 'history', conversation_id: 'c', messages: fetched });
+    expect(later.messages.at(-1)?.error).toEqual({ ...error, message: 'It says: slow down.', retryAfter: 7 });
+  });
+
   test('going on with a message keeps what it says', () => {
     const state = [{ ...started(1, 'g3', 'u1', 'a1'), offset: 5 } as StreamEvent, content(2, ' again', 'g3')].reduce(reduce, history);
     expect(state.messages.at(-1)).toMatchObject({ id: 'a1', content: 'Hello again', generation_id: 'g3', status: 'streaming' });

@@ -5,17 +5,23 @@ import { language, maybeWords, t } from '../lib/lang';
 import type { Day } from '../lib/time';
 
 /** What happened and what to do. A code this page does not know is told in the server's own sentence. */
-export function failureWords(failure: Failure & { retryAfter?: number | null }): string {
-  const words = maybeWords(`error_${failure.code}`) ?? (failure.message || t('error_internal'));
-  const wait = failure.retryAfter;
-  if (!wait) return words;
-  return `${words} ${wait < 120 ? t('wait_seconds', { seconds: wait }) : t('wait_minutes', { minutes: Math.ceil(wait / 60) })}`;
+export function failureWords(failure: Failure): string {
+  return (maybeWords(`error_${failure.code}`) ?? (failure.message || t('error_internal'))) + waitWords(failure);
 }
 
-/** Why an answer ended: the server's sentence, which alone knows the provider's reason and for how long to wait; it is in English. */
+/** Why an answer ended: the server's sentence, which alone knows the provider's reason; it is in English. */
 export function endWords(failure: Failure): string {
   if (!failure.message) return failureWords(failure);
-  return language === 'en' ? failure.message : `${failureWords(failure)} ${t('server_says', { message: failure.message })}`;
+  const message = failure.retryAfter ? failure.message.replace(TIME, '.') : failure.message;
+  return language === 'en' ? message + waitWords(failure) : `${failureWords(failure)} ${t('server_says', { message })}`;
+}
+
+/** How the server's sentence ends where there is a time to wait. */
+const TIME = /\. Try again in [0-9]+ seconds\.$/;
+
+function waitWords({ retryAfter: wait }: Failure): string {
+  if (!wait) return '';
+  return ` ${wait < 120 ? t('wait_seconds', { seconds: wait }) : t('wait_minutes', { minutes: Math.ceil(wait / 60) })}`;
 }
 
 export function dayWords(day: Day): string {

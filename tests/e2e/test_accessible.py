@@ -2,9 +2,10 @@
 
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]
 from playwright.async_api import expect
 
 from e2e.conftest import Visit
@@ -60,9 +61,22 @@ OVERFLOWING = """() => {
 }"""
 
 
-async def without_barriers(person: Visitor) -> None:
-    found = (await Axe().run(person.page)).response["violations"]
-    assert [(each["id"], each["impact"], [node["html"] for node in each["nodes"]]) for each in found] == []
+Theme = Literal["light", "dark"]
+BOTH: tuple[Theme, ...] = ("light", "dark")
+AXE = {"resultTypes": ["violations"], "preload": False}
+"""Nothing is fetched to be looked at: that is for sound, of which there is none, and there may be no network."""
+
+
+async def without_barriers(person: Visitor, *themes: Theme) -> None:
+    """Axe finds nothing, as the page stands or in each of these themes."""
+    if not await person.page.evaluate("'axe' in window"):
+        await person.page.evaluate(AXE_SCRIPT)
+    for theme in themes or (None,):
+        if theme:
+            await person.page.emulate_media(color_scheme=theme)
+        found = (await person.page.evaluate("(options) => axe.run(options)", AXE))["violations"]
+        told = [(each["id"], each["impact"], [node["html"] for node in each["nodes"]]) for each in found]
+        assert (theme, told) == (theme, [])
 
 
 SETTLED = """async () => {
@@ -140,11 +154,11 @@ async def test_axe_finds_nothing_on_a_telephone_with_the_help_and_the_drawer_ope
         person = await visit(served.url, viewport={"width": 360, "height": 740}, has_touch=True)
         await person.button("How to set a key").click()
         await expect(person.page.get_by_role("dialog")).to_be_visible()
-        await without_barriers(person)
+        await without_barriers(person, *BOTH)
         await person.button("Close").click()
         await person.button("Conversations").click()
         await expect(person.conversations).to_be_visible()
-        await without_barriers(person)
+        await without_barriers(person, *BOTH)
         await person.page.keyboard.press("Escape")
         await expect(person.conversations).to_have_count(0)
 

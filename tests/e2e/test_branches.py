@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from e2e.conftest import Visit
-from e2e.test_accessible import nothing_is_cut_off, without_barriers
+from e2e.test_accessible import BOTH, nothing_is_cut_off, without_barriers
 from openrouter import LoopbackOpenRouter
 from replies import Hold, answer
 from serving import Served
@@ -48,6 +48,7 @@ async def test_editing_makes_a_branch_that_keeps_what_was_below(
     await person.questions.first.get_by_role("button", name="Edit and send again").click()
     edit = person.page.get_by_role("textbox", name="Edit the message")
     await expect(edit).to_have_value("First question")
+    await without_barriers(person, *BOTH)
     await edit.press("Escape")
     await expect(edit).to_have_count(0)
     await person.questions.first.get_by_role("button", name="Edit and send again").click()

@@ -1,12 +1,14 @@
 """The list of conversations: open, rename, delete and take it back."""
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from e2e.conftest import Visit
+from e2e.test_accessible import BOTH, without_barriers
 from openrouter import LoopbackOpenRouter
 from replies import Hold, answer, refusal
 from serving import Served, serving
@@ -185,8 +187,36 @@ async def test_the_menu_of_a_row_is_worked_by_keys_and_by_a_finger(visit: Visit,
 async def test_a_conversation_that_is_not_there_says_so(visit: Visit, served: Served) -> None:
     person = await visit(f"{served.url}/c/no-such-one")
     await expect(person.page.get_by_text("This conversation is not here")).to_be_visible()
+    await without_barriers(person, *BOTH)
     await person.page.get_by_role("alert").get_by_role("button", name="New conversation").click()
     await expect(person.page.get_by_text("What is on your mind?")).to_be_visible()
+
+
+async def test_what_did_not_load_says_so_and_is_tried_again(visit: Visit, served: Served) -> None:
+    started = (await served.send("Hello", model_id="acme/chat-1"))[0].event
+    person = await visit(served.url)
+    await expect(person.conversations).to_have_count(1)
+    lost = asyncio.Event()
+
+    async def lose(route: Route) -> None:
+        await lost.wait()
+        await route.abort()
+
+    await person.page.route("**/api/conversations**", lose)
+    await person.page.goto(f"{served.url}/c/{started['conversation_id']}")
+    await expect(person.page.get_by_role("status", name=re.compile("^Loading"))).to_have_count(2)
+    await without_barriers(person, *BOTH)
+    lost.set()
+    alerts = person.page.get_by_role("alert")
+    await expect(alerts).to_have_text([re.compile("could not be reached")] * 2)
+    await expect(person.page.get_by_role("heading", name="This did not load")).to_be_visible()
+    await without_barriers(person, *BOTH)
+    await person.page.unroute("**/api/conversations**")
+    await alerts.last.get_by_role("button", name="Try again").click()
+    await expect(person.text).to_contain_text("t19")
+    await expect(alerts).to_have_count(1)
+    await alerts.get_by_role("button", name="Try again").click()
+    await expect(person.conversations).to_have_count(1)
 
 
 async def test_a_new_conversation_gets_its_name_in_every_tab_while_they_are_looked_at(
@@ -234,6 +264,7 @@ async def test_a_conversation_is_named_again_and_where_there_is_no_name_that_is_
         upstream.by_model["acme/thinker"] = upstream.by_model["acme/free-1:free"] = lambda: refusal(500)
         await person.in_menu("Find another name")
         await expect(person.page.get_by_text("The second name: The name stays.")).to_be_visible()
+        await without_barriers(person, *BOTH)
         await expect(person.conversations.get_by_label("Another name is being looked for")).to_have_count(0)
         await expect(person.conversations).to_have_text("The second name")
         await person.page.route("**/title", lambda route: route.abort())

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import expect
 
 from e2e.conftest import Visit
-from e2e.test_accessible import without_barriers
+from e2e.test_accessible import BOTH, without_barriers
 from e2e.visitor import Visitor
 from openrouter import LoopbackOpenRouter
 from serving import Served
@@ -58,7 +58,7 @@ async def test_what_is_no_text_or_too_long_is_refused_in_words(visit: Visit, ser
     await expect(person.message).to_have_value("`fine.txt`\n\n```txt\nfine\n```\n\n")
     await expect(alert).to_contain_text("photo.png” is not text.")
     await expect(alert).to_contain_text("it has 293 kB, and this message has room for 255 of 256 kB.")
-    await without_barriers(person)
+    await without_barriers(person, *BOTH)
     await person.message.press_sequentially("!")
     await expect(alert).to_have_count(0)
     await person.page.keyboard.press("Control+,")

@@ -4,6 +4,7 @@ import pytest
 from playwright.async_api import Locator, Page, expect
 
 from e2e.conftest import Visit
+from e2e.test_accessible import BOTH, without_barriers
 from e2e.visitor import Visitor
 from openrouter import LoopbackOpenRouter
 from replies import answer
@@ -93,6 +94,7 @@ async def test_nothing_found_failing_and_hostile_text(
     await person.page.route("**/api/search*", lambda route: route.abort())
     await field(person.page).fill("peregrin")
     await expect(person.page.get_by_role("alert")).to_contain_text("could not be reached")
+    await without_barriers(person, *BOTH)
     await person.page.unroute("**/api/search*")
     await person.page.get_by_role("alert").get_by_role("button", name="Try again").click()
     await expect(found(person.page)).to_have_count(2)

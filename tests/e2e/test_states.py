@@ -1,4 +1,4 @@
-"""The states people meet, each told in their language."""
+"""The states people meet, each told in their language and without barriers."""
 
 import re
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from playwright.async_api import expect
 
 from e2e.conftest import Visit
 from e2e.network import Cable, free_port
+from e2e.test_accessible import BOTH, without_barriers
 from openrouter import LoopbackOpenRouter
 from replies import Hold, answer, refusal
 from serving import process
@@ -69,14 +70,17 @@ async def test_each_state_is_told_in_the_persons_language(
             for position, state in enumerate(refusals):
                 await ask(position)
                 await expect(answers.last).to_contain_text(re.compile(words[state]))
+            await without_barriers(person, *BOTH)
             await ask(3)
             await expect(answers.last).to_contain_text("Half")
             await person.context.set_offline(True)
             await expect(bar.filter(has_text=words["offline"])).to_be_visible()
+            await without_barriers(person, *BOTH)
             await person.context.set_offline(False)
             await expect(bar.filter(has_text=words["offline"])).to_have_count(0)
             await cable.cut()
             await expect(bar.filter(has_text=words["reconnecting"])).to_be_visible()
+            await without_barriers(person, *BOTH)
             running.kill()
             await running.wait()
         async with process(tmp_path, upstream.base_url, PORT=str(port)):
@@ -85,3 +89,4 @@ async def test_each_state_is_told_in_the_persons_language(
             await expect(answers.last).to_contain_text("Half")
             await expect(answers.last.get_by_role("button", name=words["try again"])).to_be_visible()
             await expect(bar.filter(has_text=words["reconnecting"])).to_have_count(0)
+            await without_barriers(person, *BOTH)

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import expect
 
 from e2e.conftest import Visit
-from e2e.test_accessible import nothing_is_cut_off, without_barriers
+from e2e.test_accessible import BOTH, nothing_is_cut_off, without_barriers
 from openrouter import LoopbackOpenRouter
 from replies import Hold, answer, spent
 from serving import Served, serving
@@ -84,7 +84,7 @@ async def test_nothing_spent_and_a_server_that_is_away_are_said_in_words(visit: 
     await person.page.route("**/api/usage?**", lambda route: route.abort())
     await dialog.get_by_text("7 days").click()
     await expect(dialog.get_by_role("alert")).to_contain_text("could not be reached")
-    await without_barriers(person)
+    await without_barriers(person, *BOTH)
     await person.page.unroute("**/api/usage?**")
     await dialog.get_by_role("button", name="Try again").click()
     await expect(dialog.get_by_text("Nothing was spent in these days.")).to_be_visible()

@@ -11,8 +11,10 @@ export class Search {
   query: string = $state('');
   phase: 'idle' | 'loading' | 'ready' | 'failed' = $state('idle');
   #hits: readonly Hit[] = $state.raw([]);
-  /** What was found and is not about to be deleted. */
-  readonly hits: readonly Hit[] = $derived(this.#hits.filter(({ conversation }) => !this.hidden().has(conversation.id)));
+  /** What was found and is not about to be deleted; nothing of an earlier question once one has failed. */
+  readonly hits: readonly Hit[] = $derived(
+    this.phase === 'failed' ? [] : this.#hits.filter(({ conversation }) => !this.hidden().has(conversation.id)),
+  );
   failure: ApiError | null = $state.raw(null);
   /** The hit that Enter opens. */
   active: number = $state(0);

@@ -70,6 +70,11 @@ test('a failure is told and can be tried again', async () => {
   asked[2]!.answer(200, { items: [hit('two')] });
   await more;
   expect([asked[2]!.query, ids(), search.hasMore]).toEqual(['?q=a&cursor=next', ['one', 'two'], false]);
+  search.ask('ab');
+  await pause();
+  asked[3]!.answer(503, {});
+  await pause();
+  expect([search.phase, ids()]).toEqual(['failed', []]);
 });
 
 test('the keys go up and down and stop at the ends', async () => {

@@ -21,6 +21,15 @@ pytestmark = pytest.mark.anyio
 NAMER = "acme/free-1:free"
 FORTY_DAYS = 40 * 86_400_000_000
 
+BROKEN = """() => [...document.querySelectorAll('.figures :is(thead th, td)')].filter((cell) => {
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    const [first, ...others] = range.getClientRects();
+    const { left, right } = cell.closest('section').getBoundingClientRect();
+    return !first || others.length > 0 || first.left < left || first.right > right;
+}).map((cell) => cell.textContent)"""
+"""The figures and their headings that are not seen, are broken or reach beyond the edge."""
+
 
 @pytest.fixture
 async def spending(
@@ -69,6 +78,9 @@ async def test_what_was_spent_is_told_by_day_model_and_purpose(visit: Visit, spe
     await expect(dialog.get_by_role("table").last.get_by_role("row")).to_have_count(2)
     await without_barriers(person)
     await nothing_is_cut_off(person)
+    for width in (1440, 800, 360, 320):
+        await person.page.set_viewport_size({"width": width, "height": 700})
+        assert (width, await person.page.evaluate(BROKEN)) == (width, [])
     await dialog.get_by_role("radio", name="30 days").press("ArrowRight")
     await expect(dialog.get_by_role("definition").first).to_have_text("$1.800000000001")
     await expect(dialog.get_by_role("table").last.get_by_role("row")).to_have_count(3)

@@ -166,6 +166,23 @@ async def test_shift_enter_breaks_the_line_and_enter_sends(visit: Visit, served:
     await expect(person.questions.locator("p")).to_have_text("one\ntwo", use_inner_text=True)
 
 
+async def test_enter_in_the_picker_waits_for_the_list(visit: Visit, served: Served) -> None:
+    person = await visit(served.url)
+    pressed = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await pressed.wait()
+        await route.continue_()
+
+    await person.page.route("**/api/models", late)
+    await person.page.get_by_role("button", name="Choose a model").click()
+    await person.page.get_by_role("combobox", name="Search by name").fill("thinker")
+    await person.page.keyboard.press("Enter")
+    pressed.set()
+    await expect(person.page.get_by_role("dialog")).to_have_count(0)
+    await expect(person.page.get_by_role("button", name="Choose a model")).to_contain_text("acme/thinker")
+
+
 async def test_the_picker_finds_its_way_through_four_hundred_models(visit: Visit, served: Served) -> None:
     person = await visit("about:blank", base_url=served.url)
     person.watch.origin = served.url

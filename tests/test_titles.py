@@ -235,7 +235,11 @@ async def _answer(store: Store, run: Any, _task: Task, _seen: Exchange) -> None:
     await settle(store, begun.generation, Status.COMPLETE)
 
 
-@pytest.mark.parametrize("order", list(permutations((_rename, _name, _answer))), ids=str)
+def _in_order(order: tuple[Callable[..., Any], ...]) -> str:
+    return "".join(step.__name__ for step in order)
+
+
+@pytest.mark.parametrize("order", list(permutations((_rename, _name, _answer))), ids=_in_order)
 async def test_in_every_order_the_name_that_was_given_stays(
     store: Store, database: Path | str, order: tuple[Callable[..., Any], ...]
 ) -> None:
@@ -348,6 +352,10 @@ async def test_without_a_title_model_the_first_words_are_the_name_again(served: 
 
 async def _wish(store: Store, run: Any, _task: Task, _seen: Exchange) -> None:
     await store.titles.wish(OWNER, run.conversation_id)
+
+
+def _in_order(order: tuple[Callable[..., Any], ...]) -> str:
+    return "".join(step.__name__ for step in order)
 
 
 @pytest.mark.parametrize("order", list(permutations((_rename, _wish, _name))), ids=str)

@@ -1,5 +1,7 @@
 """Text files that are dropped or pasted become part of the draft; what cannot be taken is said in a sentence."""
 
+from base64 import b64encode
+
 import pytest
 from playwright.async_api import expect
 
@@ -13,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 GIVE = """({ files, how, target }) => {
     const data = new DataTransfer();
-    for (const [name, bytes] of files) data.items.add(new File([new Uint8Array(bytes)], name));
+    for (const [name, bytes] of files) data.items.add(new File([Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0))], name));
     const at = document.querySelector(target);
     const options = { bubbles: true, cancelable: true };
     if (how === 'paste') return !at.dispatchEvent(new ClipboardEvent('paste', { ...options, clipboardData: data }));
@@ -27,7 +29,7 @@ GIVE = """({ files, how, target }) => {
 
 async def give(person: Visitor, files: dict[str, bytes], how: str = "drop", target: str = "main") -> bool:
     """Drop or paste files; whether the page took it up instead of the browser."""
-    listed = [[name, list(content)] for name, content in files.items()]
+    listed = [[name, b64encode(content).decode()] for name, content in files.items()]
     taken: bool = await person.page.evaluate(GIVE, {"files": listed, "how": how, "target": target})
     return taken
 

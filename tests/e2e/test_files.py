@@ -15,7 +15,8 @@ pytestmark = pytest.mark.anyio
 
 GIVE = """({ files, how, target }) => {
     const data = new DataTransfer();
-    for (const [name, bytes] of files) data.items.add(new File([Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0))], name));
+    const bytes = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    for (const [name, content] of files) data.items.add(new File([bytes(content)], name));
     const at = document.querySelector(target);
     const options = { bubbles: true, cancelable: true };
     if (how === 'paste') return !at.dispatchEvent(new ClipboardEvent('paste', { ...options, clipboardData: data }));

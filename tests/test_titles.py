@@ -354,11 +354,7 @@ async def _wish(store: Store, run: Any, _task: Task, _seen: Exchange) -> None:
     await store.titles.wish(OWNER, run.conversation_id)
 
 
-def _in_order(order: tuple[Callable[..., Any], ...]) -> str:
-    return "".join(step.__name__ for step in order)
-
-
-@pytest.mark.parametrize("order", list(permutations((_rename, _wish, _name))), ids=str)
+@pytest.mark.parametrize("order", list(permutations((_rename, _wish, _name))), ids=_in_order)
 async def test_of_a_wish_and_a_rename_the_later_one_wins_in_every_order(
     store: Store, order: tuple[Callable[..., Any], ...]
 ) -> None:

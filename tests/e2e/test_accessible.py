@@ -222,6 +222,9 @@ async def test_nothing_is_wider_than_any_screen(visit: Visit, served: Served, up
     await person.button("Conversations").click()
     await expect(person.conversations).to_be_visible()
     assert await person.page.evaluate(OVERFLOWING) == []
+    await person.in_menu("Delete")
+    await expect(person.button("Undo")).to_be_visible()
+    await nothing_is_cut_off(person)
 
 
 async def test_everything_works_below_a_sub_path(

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Route, expect
 
 from e2e.conftest import Visit
-from e2e.test_accessible import BOTH, without_barriers
+from e2e.test_accessible import BOTH, nothing_is_cut_off, without_barriers
 from openrouter import LoopbackOpenRouter
 from replies import Hold, answer, refusal
 from serving import Served, serving
@@ -265,6 +265,8 @@ async def test_a_conversation_is_named_again_and_where_there_is_no_name_that_is_
         await person.in_menu("Find another name")
         await expect(person.page.get_by_text("The second name: The name stays.")).to_be_visible()
         await without_barriers(person, *BOTH)
+        await nothing_is_cut_off(person)
+        await person.page.set_viewport_size({"width": 1200, "height": 700})
         await expect(person.conversations.get_by_label("Another name is being looked for")).to_have_count(0)
         await expect(person.conversations).to_have_text("The second name")
         await person.page.route("**/title", lambda route: route.abort())

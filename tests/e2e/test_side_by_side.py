@@ -136,6 +136,22 @@ async def test_one_that_fails_says_so_in_its_place_and_another_is_picked(
     await expect(person.text).to_have_text("Whole.")
 
 
+async def test_one_that_was_found_by_its_words_is_brought_into_view(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    for model, text in zip(MODELS[:2], ("A kestrel.", "A peregrine."), strict=True):
+        upstream.by_model[model] = partial(answer, text, model=model)
+    started = await begin(served, **body(2))
+    person = await visit(f"{served.url}/c/{started['conversation_id']}", viewport={"width": 360, "height": 740})
+    await expect(columns(person).get_by_role("button", name="Go on with this one")).to_have_count(2)
+    await expect(columns(person).nth(1)).not_to_be_in_viewport(ratio=0.5)
+    await person.page.keyboard.press("Control+k")
+    await person.page.keyboard.type("peregrine")
+    await person.page.get_by_role("listbox", name="Found").get_by_role("option").last.click()
+    await expect(columns(person).nth(1)).to_be_focused()
+    await expect(columns(person).nth(1)).to_be_in_viewport(ratio=0.5)
+
+
 async def test_blind_ones_appear_at_one_pace_and_are_named_by_the_pick(
     visit: Visit, served: Served, upstream: LoopbackOpenRouter
 ) -> None:

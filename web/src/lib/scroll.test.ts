@@ -86,3 +86,15 @@ test('after destroy it leaves the view alone', () => {
   scrollTo(0);
   expect(follower.following).toBe(true);
 });
+
+test('who begins to write in the text stays there, but at its end is followed', () => {
+  const field = viewport.appendChild(document.createElement('textarea'));
+  const enter = (): boolean => field.dispatchEvent(new Event('focusin', { bubbles: true }));
+  enter();
+  grow(100);
+  expect(viewport.scrollTop).toBe(700);
+  height += 30;
+  enter();
+  follower.grown();
+  expect([viewport.scrollTop, below]).toEqual([700, [true]]);
+});

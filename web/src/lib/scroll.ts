@@ -16,6 +16,7 @@ export class ScrollFollower {
     readonly onchange: (below: boolean) => void = () => undefined,
   ) {
     viewport.addEventListener('scroll', this.#scrolled, { passive: true });
+    viewport.addEventListener('focusin', this.#entered);
     if (typeof ResizeObserver === 'function') {
       this.#observer = new ResizeObserver(() => this.grown());
       this.#observer.observe(content);
@@ -52,7 +53,14 @@ export class ScrollFollower {
   destroy(): void {
     this.#observer?.disconnect();
     this.viewport.removeEventListener('scroll', this.#scrolled);
+    this.viewport.removeEventListener('focusin', this.#entered);
   }
+
+  /** Who begins to write in the text itself is there, and not at the end that this has just moved down. */
+  #entered = ({ target }: Event): void => {
+    const { scrollTop, scrollHeight, clientHeight } = this.viewport;
+    if (target instanceof HTMLTextAreaElement && scrollHeight - clientHeight - scrollTop > 2) this.#follow(false);
+  };
 
   #scrolled = (): void => {
     const { scrollTop, scrollHeight, clientHeight } = this.viewport;

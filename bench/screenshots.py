@@ -12,7 +12,7 @@ import itertools
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -30,7 +30,7 @@ from e2e.conftest import ARGUMENTS  # noqa: E402 - as above
 from e2e.network import free_port  # noqa: E402
 from openrouter import LoopbackOpenRouter  # noqa: E402
 from replies import Hold, Pause, Reply, Send, Step, answer, chunk, event, refusal, spent, url_citation  # noqa: E402
-from serving import process  # noqa: E402
+from serving import Served, process  # noqa: E402
 
 WIDTHS = {360: 740, 800: 900, 1440: 900}
 THEMES = ("light", "dark")
@@ -131,12 +131,16 @@ class Stage:
         self.upstream = upstream
 
     async def play(
-        self, title: str, *turns: tuple[str, Reply], until: str | None = None, beside: Sequence[Reply] = ()
+        self, title: str, *turns: tuple[str, Reply | None], until: str | None = None, beside: Sequence[Reply] = ()
     ) -> str:
-        """Hold a conversation; with `until` leave its last answer there, with `beside` have others answer too."""
+        """Hold a conversation, of which the demo needs no script; with `until` leave its last answer there.
+
+        With `beside` others answer too.
+        """
         conversation: dict[str, Any] = {}
         for message, scripted in turns:
-            self.upstream.script(scripted)
+            if scripted:
+                self.upstream.script(scripted)
             others = []
             for (model, *_), other in zip(LISTED, beside, strict=False):
                 self.upstream.by_model[model] = partial(replace, other)
@@ -199,6 +203,8 @@ async def staged(upstream: LoopbackOpenRouter) -> AsyncIterator[tuple[str, dict[
             asked = ("Suggest names for a reading group.", reply("Between the Lines."))
             places["rate-limited"] = await stage.play("Names for a reading group", (asked[0], limited))
             places["out-of-credit"] = await stage.play("A toast for a wedding", ("A toast for a wedding", poor))
+            barred = refusal(401, "No auth credentials found")
+            places["refused"] = await stage.play("Three rhymes on orange", ("Three rhymes on orange", barred))
             places["error"] = await stage.play("Names for a boat", asked, ("And for a boat?", refusal(503)))
             thinking = answer("A generator.", reasoning=THOUGHTS, model=MODEL, pace=1.4)
             places["reasoning"] = await stage.play("List or generator?", ("A list or a generator?", thinking))
@@ -303,7 +309,7 @@ async def search(page: Page, query: str) -> None:
 
 async def shown(page: Page) -> None:
     await search(page, "batch")
-    await page.keyboard.press("Enter")
+    await page.get_by_role("option", name="Chunks of a sequence").click()
     await page.locator(".found").first.wait_for()
 
 
@@ -319,6 +325,24 @@ async def renaming(page: Page) -> None:
     await page.get_by_role("link", name="Names for a reading group").press("F2")
 
 
+async def shown_beside(page: Page) -> None:
+    await search(page, "batch")
+    await page.get_by_role("option", name="Four of a mind").first.click()
+    await expect(page.get_by_role("region", name="Side by side").locator("article:focus")).to_be_in_viewport()
+
+
+async def name_again(page: Page) -> None:
+    await row_menu(page)
+    await page.get_by_role("menuitem", name="Find another name").click()
+    await page.get_by_text("The name stays.").wait_for()
+    await page.keyboard.press("Escape")
+
+
+async def drop_a_picture(page: Page) -> None:
+    await page.evaluate(DROP)
+    await page.get_by_text("is not text.").wait_for()
+
+
 async def undo(page: Page) -> None:
     await row_menu(page)
     await page.get_by_role("menuitem", name="Delete").click()
@@ -330,17 +354,27 @@ async def take_back(page: Page) -> None:
     await page.get_by_role("button", name="Undo").click()
 
 
+DROP = """() => {
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([new Uint8Array([0x89, 0x50, 0x4e, 0x47, 0])], 'photo.png'));
+    const options = { bubbles: true, cancelable: true, dataTransfer };
+    for (const type of ['dragover', 'drop']) document.querySelector('main').dispatchEvent(new DragEvent(type, options));
+}"""
+
 Scene = tuple[str, Callable[[Page], Awaitable[None]]]
 SCENES: dict[str, Scene] = {
     "empty": ("/", nothing),
     "loading": ("code", nothing),
     **{name: (name, nothing) for name in ("code", "streaming", "columns", "long")},
-    **{name: (name, nothing) for name in ("interrupted", "error", "rate-limited", "out-of-credit", "branches")},
+    **{name: (name, nothing) for name in ("interrupted", "error", "rate-limited", "out-of-credit", "refused")},
+    "branches": ("branches", nothing),
     "reasoning": ("reasoning", unfold),
     "sources": ("sources", nothing),
     "sources-all": ("sources", show_all),
     "offline": ("code", offline),
     "not-there": ("/c/none", nothing),
+    "not-loaded": ("code", nothing),
+    "file-refused": ("code", drop_a_picture),
     "editing": ("code", edit),
     "picker": ("code", picker),
     "rating": ("code", rating),
@@ -350,6 +384,8 @@ SCENES: dict[str, Scene] = {
     "found": ("code", partial(search, query="batch")),
     "nothing-found": ("code", partial(search, query="zebra")),
     "shown": ("code", shown),
+    "shown-beside": ("code", shown_beside),
+    "name-stays": ("code", name_again),
     "undo": ("code", undo),
     **{f"settings-{name}": (f"/settings/{name}", nothing) for name in ("appearance", "presets", "usage", "quality")},
     "settings-transfer": ("/settings/transfer", nothing),
@@ -358,6 +394,8 @@ DEMO: dict[str, Scene] = {
     "demo": ("/", nothing),
     "demo-help": ("/", help_with_a_key),
 }
+DEMO_ANSWERED: dict[str, Scene] = {"demo-answer": ("demo-answer", nothing)}
+ALL = SCENES | DEMO | DEMO_ANSWERED
 AFTERWARDS = {"undo": take_back, "rating": unrate}
 
 
@@ -367,38 +405,49 @@ async def late(route: Route) -> None:
     await route.abort()
 
 
+async def never(route: Route) -> None:
+    await route.abort()
+
+
+AWAY = {"loading": late, "not-loaded": never}
+
+
 async def stop_at(page: Page, state: str, url: str, places: dict[str, str]) -> None:
     """Bring the page into a state."""
-    place, do = (SCENES | DEMO)[state]
-    if state == "loading":
-        await page.route("**/api/conversations**", late)
+    place, do = ALL[state]
+    if state in AWAY:
+        await page.route("**/api/conversations**", AWAY[state])
     await page.goto(url + places.get(place, place))
     await page.locator("main").wait_for()
     if place.startswith("/settings/"):
         await page.get_by_role("dialog").wait_for()
-    elif place in places and state != "loading":
+    elif place in places and state not in AWAY:
         await page.get_by_role("article").nth(1).wait_for()
     await do(page)
 
 
 async def all_states(browser: Browser, folder: Path, only: Sequence[str]) -> None:
     async with LoopbackOpenRouter() as upstream, staged(upstream) as (url, places, hold):
-        wanted = [state for state in SCENES if not only or state in only]
-        failed = await pictures(browser, folder, wanted, url, places)
+
+        def wanted(scenes: Mapping[str, Scene]) -> list[str]:
+            return [state for state in scenes if not only or state in only]
+
+        failed = await pictures(browser, folder, wanted(SCENES), url, places)
         hold.release()
         async with fresh(upstream) as demo:
-            wanted = [state for state in DEMO if not only or state in only]
-            failed += await pictures(browser, folder, wanted, demo, {})
+            failed += await pictures(browser, folder, wanted(DEMO), demo.url, {})
+            answered = await Stage(demo.http, upstream).play("What can you do?", ("What can you do?", None))
+            failed += await pictures(browser, folder, wanted(DEMO_ANSWERED), demo.url, {"demo-answer": answered})
     if failed:
         sys.exit(f"Not made: {', '.join(failed)}")
 
 
 @asynccontextmanager
-async def fresh(upstream: LoopbackOpenRouter) -> AsyncIterator[str]:
+async def fresh(upstream: LoopbackOpenRouter) -> AsyncIterator[Served]:
     """A server as it is after its first start, without a key."""
     with tempfile.TemporaryDirectory() as folder:
         async with process(Path(folder), upstream.base_url, OPENROUTER_API_KEY="") as (served, _):
-            yield served.url
+            yield served
 
 
 async def pictures(
@@ -436,7 +485,7 @@ async def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path(tempfile.gettempdir()) / "holdfast-screenshots")
     parser.add_argument("--readme", action="store_true", help="write the pictures of README.md into docs/images")
-    parser.add_argument("--only", nargs="+", default=[], choices=[*SCENES, *DEMO], help="these states alone")
+    parser.add_argument("--only", nargs="+", default=[], choices=ALL, help="these states alone")
     chosen = parser.parse_args(arguments)
     folder: Path = ROOT / "docs" / "images" if chosen.readme else chosen.folder
     folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - nothing else runs yet

@@ -168,10 +168,18 @@ MUTANTS = (
     Mutant(
         "P11",
         "a deleted conversation begins anew when its message is sent again",
-        "store/conversations.py",
-        '        connection.execute(_SPEND_KEYS, {"conversation_id": conversation_id})\n',
+        "store/deletion.py",
+        '        connection.execute(_SPEND_KEYS, {"message_ids": found})\n',
         "",
         "tests/test_chat.py",
+    ),
+    Mutant(
+        "P11",
+        "what is left of a deleted conversation is found",
+        "store/schema.py",
+        "not_deleted = conversations.c.deleted_at.is_(None)\n",
+        "not_deleted = conversations.c.number > 0\n",
+        "tests/test_deletion.py",
     ),
     Mutant(
         "P13",

@@ -33,6 +33,7 @@ BLIND: dict[str, str] = {
     "src/holdfast/feed.py": "a loop that ends would tell nobody anything any more",
     "src/holdfast/generation/watch.py": "the top of a reader's task: it comes back to where it was",
     "src/holdfast/tasks.py": "the top of a task that follows an answer, whose failure is nobody else's",
+    "src/holdfast/clearing.py": "a loop that ends would leave what was deleted lying until a restart",
     "src/holdfast/store/sqlite.py": "what one job of a batch raises belongs to whoever sent it",
 }
 """Files that may end any exception, at the top of a task or a request, and why."""

@@ -190,4 +190,6 @@ async def test_a_branch_of_thousands_of_messages_is_chosen_and_read_whole(store:
 async def test_a_branch_of_thousands_of_messages_is_deleted_whole(store: Store, database: Path | str) -> None:
     conversation, _ = await deep(store)
     await store.conversations.delete(OWNER, conversation.id)
+    while await store.conversations.clear():
+        pass
     assert (await counts(database))["messages"] == 0

@@ -330,6 +330,7 @@ ADDS = {"Conversations.add", "Conversations.list_pinned", "Calls.sum_by_day", "S
 """Methods that take an owner and no id."""
 
 OWN_PROCESS = {
+    "Conversations.clear",
     "Generations.append",
     "Generations.identify",
     "Generations.settle",

@@ -15,6 +15,7 @@ import structlog
 from holdfast import __version__
 from holdfast.bus import Bus
 from holdfast.chat import Chat
+from holdfast.clearing import Clearing
 from holdfast.config import Settings
 from holdfast.domain import TaskKind
 from holdfast.errors import StartRefused, StorageError
@@ -98,6 +99,7 @@ async def _opened(settings: Settings, report: Report) -> AsyncIterator[Parts]:
         TaskKind.RECONCILE_TITLE: reconciling.title,
     }
     tasks = Tasks(store, works)
+    clearing = Clearing(store)
     engine = Engine(store, Bus(), feed, provider, _limits(settings), on_settled=tasks.wake)
     streams = Streams(settings.heartbeat)
     imports = Imports(store, feed, settings.data_dir / "imports")
@@ -111,7 +113,7 @@ async def _opened(settings: Settings, report: Report) -> AsyncIterator[Parts]:
         yield Parts(
             store=store,
             engine=engine,
-            chat=Chat(store, feed, engine, catalogue, presets, on_due=tasks.wake),
+            chat=Chat(store, feed, engine, catalogue, presets, on_due=tasks.wake, on_deleted=clearing.wake),
             catalogue=catalogue,
             presets=presets,
             imports=imports,
@@ -127,6 +129,7 @@ async def _opened(settings: Settings, report: Report) -> AsyncIterator[Parts]:
         heart.cancel()
         await imports.aclose()
         await tasks.aclose()
+        await clearing.aclose()
         await feed.aclose()
         await catalogue.aclose()
         await provider.aclose()

@@ -55,9 +55,11 @@ class Chat:
         presets: Presets,
         *,
         on_due: Callable[[], None],
+        on_deleted: Callable[[], None],
     ) -> None:
-        """`on_due` is called when there is a task to do."""
+        """`on_due` is called when there is a task to do, `on_deleted` when there may be rows to take away."""
         self._on_due = on_due
+        self._on_deleted = on_deleted
         self._store = store
         self._feed = feed
         self._engine = engine
@@ -183,6 +185,7 @@ class Chat:
     async def delete(self, owner: OwnerId, conversation_id: str) -> None:
         """Delete a conversation for good and end what runs in it. Raises `NotFound`."""
         self._engine.delete(await self._store.conversations.delete(owner, conversation_id))
+        self._on_deleted()
         self._feed.announce(owner, ChangeKind.CONVERSATION_DELETED, conversation_id)
 
     async def pick(self, owner: OwnerId, user_message_id: str, message_id: str) -> Comparison:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, Integer, and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, Integer, and_, bindparam, exists, insert, or_, select, update
 
 from holdfast.domain import (
     Conversation,
@@ -14,9 +14,9 @@ from holdfast.domain import (
     now,
 )
 from holdfast.errors import Invalid, NotFound
-from holdfast.store import rows
+from holdfast.store import deletion, rows
 from holdfast.store.database import Noun, reading, writing
-from holdfast.store.schema import conversations, generations, messages, spent_keys
+from holdfast.store.schema import conversations, generations, messages, not_deleted
 
 DEFAULT_TITLE: Final = "New Conversation"
 
@@ -24,8 +24,12 @@ Place = tuple[int, int]
 """Where a page of the list begins: the (updated_at, number) of the last item of the page before."""
 
 _running = exists().where(generations.c.conversation_id == conversations.c.id, generations.c.status == Status.STREAMING)
-_all = select(conversations, _running.label("running")).where(conversations.c.owner_id == bindparam("owner"))
-_mine = and_(conversations.c.owner_id == bindparam("owner"), conversations.c.id == bindparam("conversation_id"))
+_all = select(conversations, _running.label("running")).where(
+    conversations.c.owner_id == bindparam("owner"), not_deleted
+)
+_mine = and_(
+    conversations.c.owner_id == bindparam("owner"), conversations.c.id == bindparam("conversation_id"), not_deleted
+)
 
 _GET: Final = _all.where(conversations.c.id == bindparam("conversation_id"))
 _LOCK: Final = select(conversations.c.current_message_id).where(_mine).with_for_update()
@@ -67,21 +71,6 @@ TREE: Final = (
     select(messages.c.id, messages.c.parent_id)
     .where(messages.c.conversation_id == bindparam("conversation_id"))
     .order_by(messages.c.number)
-)
-_LIST_RUNNING: Final = select(generations.c.id).where(
-    generations.c.conversation_id == bindparam("conversation_id"), generations.c.status == Status.STREAMING
-)
-_DELETE: Final = delete(conversations).where(_mine)
-_SPEND_KEYS: Final = insert(spent_keys).from_select(
-    ["owner_id", "client_message_id", "request_digest"],
-    select(generations.c.owner_id, generations.c.client_message_id, generations.c.request_digest).where(
-        generations.c.conversation_id == bindparam("conversation_id"),
-        generations.c.client_message_id.is_not(None),
-        ~exists().where(
-            spent_keys.c.owner_id == generations.c.owner_id,
-            spent_keys.c.client_message_id == generations.c.client_message_id,
-        ),
-    ),
 )
 
 
@@ -145,12 +134,20 @@ class Conversations(Noun):
 
     @writing()
     def delete(self, connection: Connection, owner: OwnerId, conversation_id: str) -> Sequence[str]:
-        """Delete it with all that is in it; the ids of the generations that were running. Raises `NotFound`."""
+        """Delete it for good; the ids of the generations that were running. Raises `NotFound`.
+
+        What is in it is gone for everybody from now on; rows that are left of it `clear` takes away.
+        """
         lock(connection, owner, conversation_id)
-        running = connection.execute(_LIST_RUNNING, {"conversation_id": conversation_id}).scalars().all()
-        connection.execute(_SPEND_KEYS, {"conversation_id": conversation_id})
-        connection.execute(_DELETE, {"owner": owner, "conversation_id": conversation_id})
-        return running
+        return deletion.begin(connection, conversation_id)
+
+    @writing()
+    def clear(self, connection: Connection) -> bool:
+        """Take away some of what is left of deleted conversations; whether there was any.
+
+        Never committed on the event loop, as what is not durable may be: it takes too long for that.
+        """
+        return deletion.go_on(connection)
 
 
 def get(connection: Connection, owner: OwnerId, conversation_id: str) -> Conversation:

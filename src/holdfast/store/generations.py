@@ -33,7 +33,7 @@ from holdfast.store import ending, rows
 from holdfast.store import messages as messages_
 from holdfast.store import tasks as tasks_
 from holdfast.store.database import Noun, raw, reading, writing
-from holdfast.store.schema import generations, messages, pieces, spent_keys
+from holdfast.store.schema import conversations, generations, messages, not_deleted, pieces, spent_keys
 
 SIBLINGS: Final = 4
 """Answers to one user message that may be written at the same time."""
@@ -86,14 +86,22 @@ PieceRow = tuple[str, int, int, str]
 
 _id = generations.c.id == bindparam("generation_id")
 
-_GET: Final = select(generations).where(generations.c.owner_id == bindparam("owner"), _id)
+_GET: Final = (
+    select(generations)
+    .join(conversations, conversations.c.id == generations.c.conversation_id)
+    .where(generations.c.owner_id == bindparam("owner"), _id, not_deleted)
+)
 _GET_BY_ID: Final = select(generations).where(_id)
 _LIST_STREAMING: Final = select(generations).where(generations.c.status == Status.STREAMING)
 _LIST_RUNNING: Final = _LIST_STREAMING.where(generations.c.owner_id == bindparam("owner")).order_by(
     generations.c.number
 )
-_FIND_BY_KEY: Final = select(generations).where(
-    generations.c.owner_id == bindparam("owner"), generations.c.client_message_id == bindparam("client_message_id")
+_FIND_BY_KEY: Final = (
+    select(generations, conversations.c.deleted_at)
+    .join(conversations, conversations.c.id == generations.c.conversation_id)
+    .where(
+        generations.c.owner_id == bindparam("owner"), generations.c.client_message_id == bindparam("client_message_id")
+    )
 )
 _FIND_SPENT: Final = select(spent_keys.c.request_digest).where(
     spent_keys.c.owner_id == bindparam("owner"), spent_keys.c.client_message_id == bindparam("client_message_id")
@@ -342,6 +350,8 @@ def _find_by_key(connection: Connection, owner: OwnerId, key: Key) -> Generation
         raise NotFound if spent == key.digest else IdempotencyConflict
     if row["request_digest"] != key.digest:
         raise IdempotencyConflict
+    if row["deleted_at"] is not None:
+        raise NotFound
     return rows.generation(row)
 
 

@@ -13,7 +13,7 @@ from holdfast.events import STARTED
 from holdfast.store import conversations as conversations_
 from holdfast.store import rows
 from holdfast.store.database import Noun, reading, writing
-from holdfast.store.schema import conversations, generations, messages, pieces
+from holdfast.store.schema import conversations, generations, messages, not_deleted, pieces
 
 
 def branch(*columns: Any) -> Select[Any]:
@@ -21,7 +21,7 @@ def branch(*columns: Any) -> Select[Any]:
     step = (
         select(messages.c.id, messages.c.parent_id, literal(0).label("depth"))
         .join(conversations, conversations.c.id == messages.c.conversation_id)
-        .where(messages.c.id == bindparam("end"), conversations.c.owner_id == bindparam("owner"))
+        .where(messages.c.id == bindparam("end"), conversations.c.owner_id == bindparam("owner"), not_deleted)
     )
     path = step.cte("path", recursive=True)
     path = path.union_all(
@@ -33,7 +33,7 @@ def branch(*columns: Any) -> Select[Any]:
 _GET: Final = (
     select(messages)
     .join(conversations, conversations.c.id == messages.c.conversation_id)
-    .where(conversations.c.owner_id == bindparam("owner"), messages.c.id == bindparam("message_id"))
+    .where(conversations.c.owner_id == bindparam("owner"), messages.c.id == bindparam("message_id"), not_deleted)
 )
 _BRANCH: Final = branch(messages)
 _ANSWERS: Final = (

@@ -15,7 +15,7 @@ from holdfast.domain import Generation, Rating, Role, Usage
 from holdfast.store import rows
 from holdfast.store.look import look
 from holdfast.store.messages import branch
-from holdfast.store.schema import conversations, generations, messages
+from holdfast.store.schema import conversations, generations, messages, not_deleted
 
 _PAGE: Final = 100
 _question = messages.alias("question")
@@ -28,7 +28,7 @@ _RATED: Final = (
     )
     .join(conversations, conversations.c.id == messages.c.conversation_id)
     .join(_question, _question.c.id == messages.c.parent_id)
-    .where(messages.c.rating.is_not(None), messages.c.number > bindparam("after"))
+    .where(messages.c.rating.is_not(None), messages.c.number > bindparam("after"), not_deleted)
     .order_by(messages.c.number)
     .limit(bindparam("limit", type_=Integer))
 )

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     false,
+    select,
     text,
 )
 
@@ -53,6 +54,7 @@ conversations = Table(
     Column("updated_at", BigInteger, nullable=False),
     Column("pinned_at", BigInteger),
     Column("origin", Text),
+    Column("deleted_at", BigInteger),
     Index("ix_conversations_owner_id_updated_at", "owner_id", "updated_at", "number"),
     Index(
         "ix_conversations_pinned",
@@ -60,6 +62,12 @@ conversations = Table(
         "pinned_at",
         sqlite_where=text("pinned_at IS NOT NULL"),
         postgresql_where=text("pinned_at IS NOT NULL"),
+    ),
+    Index(
+        "ix_conversations_deleted",
+        "deleted_at",
+        sqlite_where=text("deleted_at IS NOT NULL"),
+        postgresql_where=text("deleted_at IS NOT NULL"),
     ),
     Index(
         "uq_conversations_owner_id_origin",
@@ -70,6 +78,12 @@ conversations = Table(
         postgresql_where=text("origin IS NOT NULL"),
     ),
 )
+
+not_deleted = conversations.c.deleted_at.is_(None)
+"""A part of every lookup that leads to a conversation or into one: some rows of a deleted one may be there still."""
+
+deleted = select(conversations.c.id).where(conversations.c.deleted_at.is_not(None))
+"""The ids of those, for what leads past the conversations: hardly ever any."""
 
 messages = Table(
     "messages",

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from holdfast.domain import Conversation, OwnerId, Role, Status, TitleSource
 from holdfast.store import rows, words
 from holdfast.store.database import Noun, reading
-from holdfast.store.schema import conversations, generations, messages
+from holdfast.store.schema import conversations, deleted, generations, messages, not_deleted
 from holdfast.store.words import Part, Phrase
 
 LIMIT: Final = 100_000
@@ -65,12 +65,19 @@ class Hit:
     snippet: tuple[Part, ...]
 
 
-def _on_sqlite(index: str) -> Select[Any]:
-    """The owner is a word of the index, lest somebody's few hits be picked out of everybody's many."""
+def _on_sqlite(index: str, gone: Select[Any]) -> Select[Any]:
+    """The owner is a word of the index, lest somebody's few hits be picked out of everybody's many.
+
+    `gone`: the numbers of what was deleted and may be in the index still.
+    """
     found = table(index, column("rowid", Integer))
     return (
         select(found.c.rowid)
-        .where(text(f"{index} MATCH :query"), found.c.rowid < bindparam("before", type_=Integer))
+        .where(
+            text(f"{index} MATCH :query"),
+            found.c.rowid < bindparam("before", type_=Integer),
+            found.c.rowid.not_in(gone),
+        )
         .order_by(found.c.rowid.desc())
         .limit(bindparam("limit", type_=Integer))
     )
@@ -90,7 +97,7 @@ _newest = (
 _NEAR_MESSAGES: Final = (
     select(_newest.c.number)
     .join(conversations, conversations.c.id == _newest.c.conversation_id)
-    .where(conversations.c.owner_id == bindparam("owner"), _newest.c.search.op(_has)(_wanted))
+    .where(conversations.c.owner_id == bindparam("owner"), not_deleted, _newest.c.search.op(_has)(_wanted))
     .order_by(_newest.c.number.desc())
     .limit(_limit)
 )
@@ -99,6 +106,7 @@ _ALL_MESSAGES: Final = (
     .join(conversations, conversations.c.id == messages.c.conversation_id)
     .where(
         conversations.c.owner_id == bindparam("owner"),
+        not_deleted,
         literal_column("messages.search").op(_has)(_wanted),
         messages.c.number < _before,
     )
@@ -109,6 +117,7 @@ _ALL_TITLES: Final = (
     select(conversations.c.number)
     .where(
         conversations.c.owner_id == bindparam("owner"),
+        not_deleted,
         conversations.c.title_source != TitleSource.DEFAULT,
         func.search_words(conversations.c.title).op(_has)(_wanted),
         conversations.c.number < _before,
@@ -117,9 +126,11 @@ _ALL_TITLES: Final = (
     .limit(_limit)
 )
 
+_gone_titles = select(conversations.c.number).where(conversations.c.id.in_(deleted))
+_gone_messages = select(messages.c.number).where(messages.c.conversation_id.in_(deleted))
 _FIND: Final[Mapping[tuple[str, Stage], Sequence[Select[Any]]]] = {
-    ("sqlite", Stage.TITLES): [_on_sqlite("title_search")],
-    ("sqlite", Stage.MESSAGES): [_on_sqlite("message_search")],
+    ("sqlite", Stage.TITLES): [_on_sqlite("title_search", _gone_titles)],
+    ("sqlite", Stage.MESSAGES): [_on_sqlite("message_search", _gone_messages)],
     ("postgresql", Stage.TITLES): [_ALL_TITLES],
     ("postgresql", Stage.MESSAGES): [_NEAR_MESSAGES, _ALL_MESSAGES],
 }

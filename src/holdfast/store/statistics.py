@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from holdfast.domain import OwnerId, Status
 from holdfast.store.database import Noun, reading
-from holdfast.store.schema import generations, messages
+from holdfast.store.schema import deleted, generations, messages
 
 LIMIT: Final = 10_000
 """Runs that are looked at, the latest first."""
@@ -108,6 +108,7 @@ def _answers() -> CTE:
             generations.c.owner_id == bindparam("owner"),
             generations.c.created_at >= bindparam("since"),
             generations.c.status != Status.STREAMING,
+            generations.c.conversation_id.not_in(deleted),
         )
         .order_by(generations.c.created_at.desc())
         .limit(bindparam("limit", type_=Integer))
@@ -203,6 +204,7 @@ _COUNT_RUNS: Final = (
         generations.c.owner_id == bindparam("owner"),
         generations.c.created_at >= bindparam("since"),
         generations.c.status != Status.STREAMING,
+        generations.c.conversation_id.not_in(deleted),
     )
 )
 

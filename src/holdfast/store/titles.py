@@ -27,7 +27,7 @@ from holdfast.store import conversations as conversations_
 from holdfast.store import tasks as tasks_
 from holdfast.store.database import Noun, reading, writing
 from holdfast.store.messages import branch
-from holdfast.store.schema import conversations, generations, messages, tasks
+from holdfast.store.schema import conversations, generations, messages, not_deleted, tasks
 
 _conversation = conversations.c.id == bindparam("conversation_id")
 _wished = select(tasks.c.wished_revision).where(tasks.c.number == bindparam("task_number")).scalar_subquery()
@@ -93,7 +93,7 @@ _EXCHANGE: Final = (
     .join(conversations, conversations.c.id == generations.c.conversation_id)
     .join(_question, _question.c.id == generations.c.user_message_id)
     .join(_answer, _answer.c.id == generations.c.message_id)
-    .where(generations.c.id == bindparam("generation_id"))
+    .where(generations.c.id == bindparam("generation_id"), not_deleted)
 )
 _REVISION: Final = select(conversations.c.title_revision).where(_conversation)
 _WISH: Final = update(tasks).where(tasks.c.number == bindparam("task_number")).values(wished_revision=bindparam("wish"))

@@ -30,7 +30,7 @@ from holdfast.store import messages as messages_
 from holdfast.store import rows
 from holdfast.store.database import Noun, reading, writing
 from holdfast.store.look import look
-from holdfast.store.schema import comparisons, conversations, generations, messages
+from holdfast.store.schema import comparisons, conversations, generations, messages, not_deleted
 
 PAGE: Final = 500
 """Conversations that are listed at a time."""
@@ -40,7 +40,7 @@ OWN: Final = "holdfast:"
 
 _LIST: Final = (
     select(conversations.c.number, conversations.c.id)
-    .where(conversations.c.owner_id == bindparam("owner"), conversations.c.number > bindparam("after"))
+    .where(conversations.c.owner_id == bindparam("owner"), conversations.c.number > bindparam("after"), not_deleted)
     .order_by(conversations.c.number)
     .limit(bindparam("limit", type_=Integer))
 )
@@ -60,6 +60,7 @@ _KNOWN: Final = select(conversations.c.id).where(
         conversations.c.id == bindparam("conversation_id"),
         conversations.c.id == bindparam("begun_here"),
     ),
+    not_deleted,
 )
 
 

@@ -1,7 +1,6 @@
 """The pages that are made from the code are what the code says, and the others name only what exists."""
 
 import importlib
-import importlib.util
 import re
 import tomllib
 from pathlib import Path
@@ -9,6 +8,8 @@ from types import ModuleType
 
 import pytest
 from fastapi.routing import APIRoute
+from generate import _ANSWERS, generate
+from words import WORDS
 
 from holdfast.config import SECRETS, Settings, names
 from holdfast.http import errors
@@ -24,31 +25,17 @@ LIMIT = re.compile(r"^\|[^|]+\| ([\d.]+)(?: (\w+))? \| `([\w.]+)` \|$", re.MULTI
 UNITS = {"": 1, "s": 1, "ms": 0.001, "KiB": 1024, "MiB": 1024**2}
 
 
-def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def generated() -> dict[Path, str]:
-    files: dict[Path, str] = generator().generate()
-    return files
-
-
 def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["docs/configuration.md", ".env.example", "docs/protocol.md"])
 def test_a_page_made_from_the_code_is_fresh(name: str) -> None:
-    assert read(name) == generated()[ROOT / name], "run `make docs`"
+    assert read(name) == generate()[ROOT / name], "run `make docs`"
 
 
 def test_every_setting_has_its_words() -> None:
-    page = generated()[ROOT / "docs" / "configuration.md"]
+    page = generate()[ROOT / "docs" / "configuration.md"]
     sections = page.split("\n## ")[1:]
     assert len(sections) >= 25
     for section in sections:
@@ -67,12 +54,12 @@ def test_the_protocol_tells_every_address_and_every_error() -> None:
 
 
 def test_the_protocols_words_are_about_what_exists() -> None:
-    module, page = generator(), read("docs/protocol.md")
-    for name, words in module.WORDS.items():
+    page = read("docs/protocol.md")
+    for name, words in WORDS.items():
         shape, _, field = name.rpartition(".")
         part = page.partition(f"\n### {shape}\n")[2].partition("\n### ")[0] if shape else page
         assert re.search(rf"^\| `{field}`.*\| {re.escape(words)}", part, re.MULTILINE), name
-    for call in module._ANSWERS:
+    for call in _ANSWERS:
         assert f"### `{call}`\n" in page
 
 

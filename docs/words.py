@@ -14,8 +14,8 @@ WORDS = {
     "stand side by side, each with a generation of its own; this stream is the first one's, and "
     "`GET /api/messages/{user_message_id}/comparison` names all. All are taken on or none.",
     "blind": "Who answers what is not told before one is picked: their order is drawn by lot, and until then model, "
-    "provider, tokens, cost and times are `null`, an error's words are general, and of the reasons to finish only "
-    "`length` is told.",
+    "provider, tokens, cost and times are `null`, an error's words are general, `citations` is empty, and of the "
+    "reasons to finish only `length` is told.",
     "message_id": "One of the answers, ended.",
     "client_message_id": "Your own name for this request, 1 to 64 of `A-Z a-z 0-9 _ . ~ -`, used for no other one. "
     "With it a request can be repeated safely.",

@@ -11,7 +11,7 @@ from holdfast.domain import Citation, cited
 from holdfast.provider.answer import Answer
 from holdfast.provider.citations import read
 from holdfast.provider.openrouter import OpenRouter
-from holdfast.text import ADDRESS_LIMIT, LABEL_LIMIT, is_web_address
+from holdfast.text import ADDRESS_LIMIT, LABEL_LIMIT, web_host
 from listening import listen
 from openrouter import LoopbackOpenRouter
 from replies import answer, chunk, document, frames, spent, url_citation
@@ -62,6 +62,10 @@ NONE = [
     "blob:https://example.org/1",
     "view-source:https://example.org/",
     " https://example.org/",
+    "https://bank.example&commat;evil.example/",
+    "https://%65vil.example/",
+    "https://a..example/",
+    "https://a;b.example/",
     "https://example.org/a b",
     "https://example.org/\n",
     "https://exa\tmple.org/",
@@ -89,6 +93,20 @@ def test_what_is_no_address_on_the_web_is_not_cited(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("HTTPS://EXAMPLE.org:8443/a", "example.org:8443"),
+        ("https://[2001:DB8::1]:80/", "[2001:db8::1]:80"),
+        ("https://b\u00fccher.example/", "xn--bcher-kva.example"),
+        ("https://\u0430pple.com/", "xn--pple-43d.com"),
+        ("https://\uff45vil.example/", "evil.example"),
+    ],
+)
+def test_a_host_is_named_as_a_browser_names_it(url: str, host: str) -> None:
+    assert web_host(url) == host
+
+
+@pytest.mark.parametrize(
     ("title", "shown"),
     [
         (None, ""),
@@ -98,6 +116,7 @@ def test_what_is_no_address_on_the_web_is_not_cited(url: str) -> None:
         ("Two\n lines\t ", "Two lines"),
         ("A\0B\x1b[31m\ud83d", "AB[31m"),
         ("\u202egpj.exe\u2069\u200b", "gpj.exe"),
+        ("\u3164 \u2800", ""),
         ("x" * 100_000, "x" * LABEL_LIMIT),
         ("\u05e9\u05dc\u05d5\u05dd \U0001f642", "\u05e9\u05dc\u05d5\u05dd \U0001f642"),
         ("<b>[x](javascript:1)</b>", "<b>[x](javascript:1)</b>"),
@@ -158,7 +177,7 @@ def test_no_more_than_a_hundred_are_kept() -> None:
     assert cited([*many, Citation(many[0].url, "Late"), many[0]])[0] == Citation(many[0].url, "Late")
 
 
-async def test_many_annotations_take_no_time() -> None:
+def test_no_more_than_a_thousand_annotations_are_looked_at() -> None:
     assert sum(1 for _ in read([url_citation(PAGE)] * 100_000)) == 1000
 
 
@@ -187,7 +206,7 @@ async def test_whatever_is_annotated_every_citation_can_be_kept_and_leads_to_the
     found = completion.outcome.citations
     assert len({each.url for each in found}) == len(found)
     for each in found:
-        assert is_web_address(each.url)
+        assert web_host(each.url)
         assert urlsplit(each.url).scheme in {"http", "https"}
         assert "@" not in urlsplit(each.url).netloc
         assert each.title.isprintable()

@@ -1,10 +1,11 @@
 """Comparisons as the store keeps them: begun whole, picked one at a time, veiled until then where they are blind."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from holdfast.domain import Citation, Comparison, Generation, Outcome, Rating, Status, Usage
+from holdfast.domain import Citation, Comparison, Failure, Generation, Outcome, Rating, Status, Usage
 from holdfast.errors import ComparisonOpen, GenerationRunning, Invalid
 from holdfast.store import Store
 from holdfast.store.comparisons import PICKED
@@ -136,7 +137,12 @@ async def test_who_wrote_what_is_veiled_until_one_is_picked(store: Store) -> Non
     outcome = Outcome("acme/a-0924", "Acme", "gen-1", "stop", Usage(1, 2, 3, 4, 5), 6, 7, 8, citations=citations)
     settled = await store.generations.settle(runs[0].id, Status.INTERRUPTED, outcome, None)
     assert (settled.model, settled.outcome) == ("acme/a", outcome)
-    assert (settled.told.model, settled.told.outcome) == ("", Outcome(citations=citations))
+    assert (settled.told.model, settled.told.outcome) == ("", Outcome())
+    failure = Failure("provider_rate_limited", "Acme takes no more requests just now.", retryable=True, retry_after=7)
+    told = replace(settled, failure=failure).told.failure
+    assert told
+    assert "Acme" not in told.message
+    assert told.retry_after is None
     more = (await store.generations.continue_answer(OWNER, ask(), message_id=runs[0].message_id)).generation
     assert (await store.generations.get(OWNER, more.id)).veiled
     await settle(store, more)

@@ -155,13 +155,13 @@ async def test_markdown_lists_what_an_answer_cites_with_the_host_that_each_leads
     begun = (await send(store)).generation
     await write(store, begun, "So it is.\n")
     found = [
-        Citation("https://evil.example/a_(b)?c=d", "[bank.example](https://bank.example)"),
+        Citation("https://evil.example/a_(b)?c=d&lt;e", "[bank.example](https://bank.example)"),
         Citation("http://x.io:8/"),
     ]
     await store.generations.settle(begun.id, Status.STOPPED, Outcome(citations=tuple(found)), None)
     whole = await store.transfers.get(OWNER, begun.conversation_id)
     listed = [
-        r"1. [\[bank.example\](https://bank.example)](<https://evil.example/a_(b)?c=d>) (evil.example)",
+        r"1. [\[bank.example\](https://bank.example)](<https://evil.example/a_(b)?c=d&amp;lt;e>) (evil.example)",
         "2. [x.io:8](<http://x.io:8/>)",
     ]
     parts = export_one(whole, Form.MARKDOWN).decode().split("\n\n")

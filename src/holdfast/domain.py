@@ -238,14 +238,13 @@ class Generation:
     def told(self) -> "Generation":
         """What people may know of it: while it is veiled nothing that would tell the model, whose name is then empty.
 
-        Words of a failure may quote the provider, so they are veiled too. That an answer was cut is told, and so is
-        what it cites, which names no model.
+        Words of a failure may quote the provider, and providers mark the addresses that they cite, so both are veiled
+        too. That an answer was cut is told.
         """
         if not self.veiled:
             return self
         failure = self.failure and replace(self.failure, message=_VEILED_FAILURE, retry_after=None)
-        finish_reason = "length" if self.outcome.finish_reason == "length" else None
-        outcome = Outcome(finish_reason=finish_reason, citations=self.outcome.citations)
+        outcome = Outcome(finish_reason="length" if self.outcome.finish_reason == "length" else None)
         return replace(self, model="", preset_id=None, outcome=outcome, failure=failure)
 
     @property

@@ -4,6 +4,7 @@ What people type loses its control characters for visible symbols. What a provid
 but for NUL and lone surrogates, which no database and no UTF-8 can hold.
 """
 
+import re
 import unicodedata
 from urllib.parse import urlsplit
 
@@ -33,7 +34,9 @@ _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u20
 _NEVER_IN_ADDRESSES = frozenset(' "<>\\')
 """Of what RFC 3986 keeps out of them, what has a meaning where they are written down, or is another `/` to browsers."""
 
+_HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
 _BLANK_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+_BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _MARK_CATEGORIES = frozenset({"Mn", "Mc", "Me"})
 _ZERO_WIDTH_JOINER = "\u200d"
 _JOINERS = frozenset({"\u200c", _ZERO_WIDTH_JOINER})
@@ -85,27 +88,36 @@ def one_line(text: str) -> str:
 
 
 def label(text: str | None) -> str | None:
-    """A name that somebody else gave, fit to be kept and shown; None for an empty one."""
-    if not text:
+    """A name that somebody else gave, on one line, fit to be kept and shown; None where nothing of it can be seen."""
+    words = " ".join((text or "")[: 2 * LABEL_LIMIT].split())[:LABEL_LIMIT]
+    shown = "".join(each for each in words if each.isprintable())
+    return None if _is_blank(shown) else shown
+
+
+def web_host(address: str) -> str | None:
+    """The host that an address on the web leads to, in ASCII as a browser names it, with its port.
+
+    None where it is no such address, holds a password, or could lead elsewhere than it reads.
+    """
+    if len(address) > ADDRESS_LIMIT or not address.isprintable() or not _NEVER_IN_ADDRESSES.isdisjoint(address):
         return None
-    return "".join(each for each in text[:LABEL_LIMIT] if each.isprintable()) or None
-
-
-def is_web_address(text: str) -> bool:
-    """Whether it leads to a host on the web, by name and without a password, and reads the same to everybody."""
-    if len(text) > ADDRESS_LIMIT or not text.isprintable() or not _NEVER_IN_ADDRESSES.isdisjoint(text):
-        return False
     try:
-        parts = urlsplit(text)
-        found = parts.hostname is not None and parts.port != 0
-    except ValueError:  # No IPv6, no port, or letters that turn into others.
-        return False
-    return found and parts.scheme in {"http", "https"} and "@" not in parts.netloc
+        parts = urlsplit(address)
+        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
+    except ValueError:  # No IPv6, no port, no name of a host.
+        return None
+    if ":" in host:
+        host = f"[{host}]"  # urlsplit has looked at what stands in them.
+    elif not _HOST.fullmatch(host):
+        return None
+    if parts.scheme not in {"http", "https"} or "@" in parts.netloc or port == 0:
+        return None
+    return host if port is None else f"{host}:{port}"
 
 
 def _is_blank(text: str) -> bool:
     """Whether there is nothing to see."""
-    return all(unicodedata.category(character) in _BLANK_CATEGORIES for character in text)
+    return all(unicodedata.category(each) in _BLANK_CATEGORIES or each in _BLANK_LETTERS for each in text)
 
 
 def _cut(text: str, limit: int) -> str:

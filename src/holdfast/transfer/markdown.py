@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 from holdfast.domain import Citation, Role, Status
 from holdfast.store.transfers import Whole, WholeMessage
+from holdfast.text import web_host
 
 _ENDINGS: Final = {
     Status.STREAMING: "still being written",
@@ -58,10 +58,8 @@ def _speaker(message: WholeMessage) -> str:
 
 def _source(citation: Citation) -> str:
     """A link with the host that it leads to: a title may say anything."""
-    host = urlsplit(citation.url).netloc
-    if not citation.title:
-        return f"[{_escaped(host)}](<{citation.url}>)"
-    return f"[{_escaped(citation.title)}](<{citation.url}>) ({_escaped(host)})"
+    host, link = _escaped(web_host(citation.url) or ""), citation.url.replace("&", "&amp;")
+    return f"[{_escaped(citation.title)}](<{link}>) ({host})" if citation.title else f"[{host}](<{link}>)"
 
 
 def _quoted(text: str) -> str:

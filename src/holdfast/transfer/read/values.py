@@ -59,12 +59,10 @@ def name(value: Any) -> str | None:
 
 def citations(pages: Iterable[tuple[Any, Any]]) -> tuple[Citation, ...]:
     """Pages by address and title. What is no address on the web is dropped."""
-
-    def line(title: Any) -> str:
-        return text.label(" ".join(title[:_FIRST_WORDS].split())) or "" if isinstance(title, str) else ""
-
     return cited(
-        Citation(url, line(title)) for url, title in pages if isinstance(url, str) and text.is_web_address(url)
+        Citation(url, (isinstance(title, str) and text.label(title)) or "")
+        for url, title in pages
+        if isinstance(url, str) and text.web_host(url)
     )
 
 

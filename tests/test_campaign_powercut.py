@@ -108,9 +108,10 @@ def test_text_and_ends_without_a_sync_are_missed(recording: Recording, tmp_path:
 
 
 def test_text_may_be_lost_for_as_long_as_the_window_and_no_longer(recording: Recording) -> None:
-    recording = replaced(recording, lambda each: each)
     generation, told = next(iter(recording.facts.moments.items()))
     first = next(moment for moment in told if moment.content)
+    alone = msgspec.structs.replace(recording.facts, moments={generation: told}, dead=[], stolen=[])
+    recording = dataclasses.replace(recording, facts=alone)
     user = recording.facts.user_messages[generation]
     nothing = Stored({user: recording.facts.keys[generation]}, {generation: ("streaming", "", "")}, ())
     order = first.order + 1
@@ -119,7 +120,7 @@ def test_text_may_be_lost_for_as_long_as_the_window_and_no_longer(recording: Rec
     assert early.violations == []
     assert [(round(age, 3), taken) for age, taken in late.windows] == [(0.26, 0.0)]
     assert late.counts["text lost"] == 1
-    recording.facts.dead.append((first.at + 0.1, first.at + 5.0))
+    alone.dead.append((first.at + 0.1, first.at + 5.0))
     dead = judge(recording, nothing, order, first.at + 5.1, 0.25)
     assert dead.violations == []
 

@@ -11,14 +11,14 @@ export class Search {
   query: string = $state('');
   phase: 'idle' | 'loading' | 'ready' | 'failed' = $state('idle');
   #hits: readonly Hit[] = $state.raw([]);
-  /** What was found and is not about to be deleted; nothing of an earlier question once one has failed. */
-  readonly hits: readonly Hit[] = $derived(
-    this.phase === 'failed' ? [] : this.#hits.filter(({ conversation }) => !this.hidden().has(conversation.id)),
-  );
+  /** What was found and is not about to be deleted. */
+  readonly hits: readonly Hit[] = $derived(this.#hits.filter(({ conversation }) => !this.hidden().has(conversation.id)));
   failure: ApiError | null = $state.raw(null);
   /** The hit that Enter opens. */
   active: number = $state(0);
   #cursor: string | null = $state.raw(null);
+  /** Of the page that is on its way. */
+  #coming: string | null = null;
   #leave = new AbortController();
 
   constructor(private readonly hidden: () => ReadonlySet<string> = () => new Set()) {}
@@ -32,10 +32,10 @@ export class Search {
     this.query = query;
     this.#leave.abort();
     this.#leave = new AbortController();
+    this.#coming = null;
     if (query.trim() === '') {
+      this.#forget();
       this.phase = 'idle';
-      this.#hits = [];
-      this.#cursor = null;
       return;
     }
     this.phase = 'loading';
@@ -50,7 +50,10 @@ export class Search {
   }
 
   more(): Promise<void> {
-    return this.#cursor === null || this.phase !== 'ready' ? Promise.resolve() : this.#find(this.#cursor, this.#leave.signal);
+    const cursor = this.#cursor;
+    if (cursor === null || cursor === this.#coming || this.phase !== 'ready') return Promise.resolve();
+    this.#coming = cursor;
+    return this.#find(cursor, this.#leave.signal);
   }
 
   /** Go up or down in what was found. */
@@ -68,8 +71,14 @@ export class Search {
       this.phase = 'ready';
     } catch (error) {
       if (signal.aborted) return;
+      this.#forget();
       this.failure = asApiError(error);
       this.phase = 'failed';
     }
+  }
+
+  #forget(): void {
+    this.#hits = [];
+    this.#cursor = null;
   }
 }

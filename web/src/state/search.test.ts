@@ -75,6 +75,27 @@ test('a failure is told and can be tried again', async () => {
   asked[3]!.answer(503, {});
   await pause();
   expect([search.phase, ids()]).toEqual(['failed', []]);
+  search.again();
+  await pause();
+  expect([search.phase, ids(), search.hasMore]).toEqual(['loading', [], false]);
+});
+
+test('a page that is on its way is not asked for again, and one of the next question is', async () => {
+  search.ask('a');
+  await pause();
+  asked[0]!.answer(200, { items: [hit('one')], next_cursor: 'next' });
+  await pause();
+  const more = [search.more(), search.more()];
+  for (const { answer } of asked.slice(1)) answer(200, { items: [hit('two')], next_cursor: 'last' });
+  await Promise.all(more);
+  expect(ids()).toEqual(['one', 'two']);
+  void search.more();
+  search.ask('ab');
+  await pause();
+  asked[3]!.answer(200, { items: [hit('three')], next_cursor: 'last' });
+  await pause();
+  void search.more();
+  expect(asked.slice(1).map(({ query }) => query)).toEqual(['?q=a&cursor=next', '?q=a&cursor=last', '?q=ab', '?q=ab&cursor=last']);
 });
 
 test('the keys go up and down and stop at the ends', async () => {

@@ -50,6 +50,14 @@ export function equal(a: Draft, b: Draft): boolean {
   return JSON.stringify(a, Object.keys(a).sort()) === JSON.stringify(b, Object.keys(a).sort());
 }
 
+/** What was typed while `sent` was on its way, laid over what the server has now; null where that is nothing else. */
+export function typedSince(sent: Draft, now: Draft, saved: FullPreset): Draft | null {
+  const plain = draftOf(saved);
+  const typed = Object.entries(now).filter(([name, value]) => value !== sent[name as keyof Draft]);
+  const draft: Draft = { ...plain, ...Object.fromEntries(typed) };
+  return equal(draft, plain) ? null : draft;
+}
+
 /** The fields that cannot be sent as they are. */
 export function problems(draft: Draft): FieldName[] {
   const wrong: FieldName[] = NAMES.filter((name) => {

@@ -4,7 +4,7 @@
 import { asApiError, type ApiError } from '../api/errors';
 import * as api from '../api/presets';
 import { recall, remember } from '../lib/storage';
-import { draftOf, equal, fieldsOf, problems, type Draft } from './draft';
+import { draftOf, equal, fieldsOf, problems, typedSince, type Draft } from './draft';
 
 const keyOf = (id: number): string => `preset.${id}`;
 
@@ -82,6 +82,7 @@ export class PresetEditor {
   }
 
   async #attempt(preset: api.FullPreset, what: () => Promise<api.FullPreset | null>): Promise<boolean> {
+    const sent = this.draft(preset);
     this.refusal = null;
     this.before = null;
     this.isSaving = true;
@@ -89,7 +90,7 @@ export class PresetEditor {
       const saved = await what();
       if (saved) {
         this.presets = this.presets.map((each) => (each.id === saved.id ? saved : each));
-        this.#keep(saved.id, null);
+        this.#keep(saved.id, typedSince(sent, this.draft(preset), saved));
       }
       this.onchange();
       return true;

@@ -130,6 +130,14 @@ async def test_the_same_again_is_asked_by_the_preset_with_all_that_belongs_to_it
     first, second, third = [call.body for call in upstream.completions]
     assert (first["model"], first["messages"][0]["content"], first["top_p"]) == ("acme/chat-1", "Rhyme.", 0.5)
     assert first == second == third
+    changed = {**preset, "model_id": "acme/thinker", "system_prompt": "Rhyme.", "parameters": {"top_p": 0.5}}
+    await served.http.put("/api/presets/2", json=changed)
+    await person.page.reload()
+    await person.button("With another model").click()
+    await person.button("The same: In rhymes · acme/chat-1").click()
+    await expect(person.answers.get_by_role("group", name="Version 4 of 4")).to_be_visible()
+    await expect(person.text).to_contain_text("t19")
+    assert upstream.completions[3].body == {key: value for key, value in first.items() if key != "models"}
 
 
 async def test_where_a_fallback_answered_that_is_said(

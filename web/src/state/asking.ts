@@ -1,7 +1,7 @@
 // What can be asked of the model: the event that shows it on the page at once, and the request, which may be sent again.
 
 import * as api from '../api/client';
-import type { Message } from '../api/schema';
+import type { Message, Preset } from '../api/schema';
 import { unique } from '../lib/unique';
 import type { ConversationEvent, ConversationState } from './reduce';
 
@@ -44,6 +44,15 @@ export function answering(userId: string, choice: api.Choice): Asking {
     event: { type: 'answering', key, user_message_id: userId, at: new Date().toISOString() },
     request: (signal) => api.postGeneration(userId, { ...choice, client_message_id: key }, signal),
   };
+}
+
+/** By whom an answer is given again as it was: the preset brings its instructions and parameters along, and the model is named
+ *  beside it, since the preset may have another one by now or never had this one. */
+export function sameAgain({ model, preset_id }: Message, presets: readonly Preset[]): { name: string; choice: api.Choice } | null {
+  const preset = presets.find(({ id }) => id === preset_id);
+  if (!preset) return model ? { name: model, choice: { model_id: model } } : null;
+  const choice = { preset_id: preset.id, ...(model ? { model_id: model } : {}) };
+  return { name: !model || model === preset.model_id ? preset.name : `${preset.name} · ${model}`, choice };
 }
 
 /** More of an answer, from where its text stops; who wrote it writes on. */

@@ -183,6 +183,60 @@ async def test_enter_in_the_picker_waits_for_the_list(visit: Visit, served: Serv
     await expect(person.page.get_by_role("button", name="Choose a model")).to_contain_text("acme/thinker")
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_enter_around_a_failure_of_the_list_chooses_nothing(visit: Visit, served: Served, when: str) -> None:
+    person = await visit(served.url)
+    dialog = person.page.get_by_role("dialog", name="Models")
+    search = dialog.get_by_role("combobox", name="Search by name")
+    again = dialog.get_by_role("alert").get_by_role("button", name="Try again")
+    go = asyncio.Event()
+
+    async def fail(route: Route) -> None:
+        await go.wait()
+        await route.abort()
+
+    await person.page.route("**/api/models", fail)
+    await person.page.get_by_role("button", name="Choose a model").click()
+    if when == "before":
+        await search.press("Enter")
+    go.set()
+    await expect(again).to_be_visible()
+    if when == "after":
+        await search.press("Enter")
+    await person.page.unroute("**/api/models")
+    await again.click()
+    await expect(dialog.get_by_role("listbox")).to_be_visible()
+    await search.fill("thinker")
+    await search.press("Enter")
+    await expect(person.page.get_by_role("button", name="Choose a model")).to_contain_text("acme/thinker")
+
+
+async def test_an_enter_that_is_held_or_ends_a_word_chooses_no_model(visit: Visit, served: Served) -> None:
+    person = await visit(served.url)
+    opens = person.page.get_by_role("button", name="Choose a model")
+    search = person.page.get_by_role("combobox", name="Search by name")
+    go = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await go.wait()
+        await route.continue_()
+
+    await person.page.route("**/api/models", late)
+    for _ in ("before the list is there", "with the list"):
+        await opens.focus()
+        for _ in range(3):  # The first press opens the list, the others repeat in its field.
+            await person.page.keyboard.down("Enter")
+            await expect(search).to_be_focused()
+        await person.page.keyboard.up("Enter")
+        go.set()
+        await expect(person.page.get_by_role("listbox")).to_be_visible()
+        await search.dispatch_event("keydown", {"key": "Enter", "isComposing": True})
+        await search.press("ArrowDown")
+        await person.page.keyboard.press("Escape")
+        await expect(search).to_have_count(0)
+    await expect(opens).to_contain_text("openrouter/auto")
+
+
 async def test_the_picker_finds_its_way_through_four_hundred_models(visit: Visit, served: Served) -> None:
     person = await visit("about:blank", base_url=served.url)
     person.watch.origin = served.url

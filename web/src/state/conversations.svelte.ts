@@ -31,8 +31,11 @@ export class Conversations {
   /** Deleted: an older answer of the server must not bring them back. */
   #gone = new Set<string>();
   #fetching = false;
-  /** What the feed told while a page was on its way, which may be older. */
-  #told: Change[] = [];
+  /** For each newest page that is on its way: what the feed told meanwhile, which may be newer. */
+  readonly #told = new Set<Change[]>();
+  /** How often the newest page was asked for, and which of these is shown. */
+  #asked = 0;
+  #taken = 0;
 
   /** The pinned ones, latest pinned first. */
   get pinned(): Items {
@@ -60,9 +63,14 @@ export class Conversations {
 
   /** Fetch the newest page and lay it over what is known. Older ones stay, but what is between and behind them is asked for again. */
   async refresh(): Promise<void> {
-    this.#told = [];
+    const told: Change[] = [];
+    const asked = (this.#asked += 1);
+    this.#told.add(told);
     try {
       const [page, pinned] = await Promise.all([api.getConversations(null, PAGE), api.getPinned()]);
+      // One that was asked for later came first.
+      if (asked < this.#taken) return;
+      this.#taken = asked;
       const fresh = page.items.filter(({ id }) => !this.#gone.has(id));
       const ids = new Set(fresh.map(({ id }) => id));
       const oldest = page.items.at(-1)?.updated_at ?? '';
@@ -70,12 +78,15 @@ export class Conversations {
       this.#cursor = page.next_cursor;
       this.#items = [...fresh, ...older];
       this.#pinned = pinned.filter(({ id }) => !this.#gone.has(id));
-      for (const change of this.#told) this.#take(change);
+      for (const change of told) this.#take(change);
       this.phase = 'ready';
       this.failure = null;
     } catch (error) {
+      if (asked < this.#taken) return;
       this.failure = asApiError(error);
       if (this.phase === 'loading') this.phase = 'failed';
+    } finally {
+      this.#told.delete(told);
     }
   }
 
@@ -98,7 +109,7 @@ export class Conversations {
 
   /** The live feed tells that something happened. */
   noticed(change: Change): void {
-    this.#told.push(change);
+    for (const told of this.#told) told.push(change);
     this.#take(change);
   }
 

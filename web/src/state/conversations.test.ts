@@ -50,6 +50,29 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
+test('of two looks at the list the later one stands, whichever comes first, and nothing that was told is lost', async () => {
+  const looks = [conversations.refresh()];
+  conversations.noticed(told('conversation_updated', item('a', 30)));
+  looks.push(conversations.refresh(), conversations.refresh());
+  const answers = (look: number, status: number, items: ConversationItem[]): void => {
+    for (const call of calls.slice(2 * look, 2 * look + 2)) call.answer(status, { items: call.path.includes('pinned') ? [] : items, next_cursor: null });
+  };
+  answers(0, 200, [item('a', 10, { running: true })]);
+  await looks[0];
+  expect(conversations.find('a')).toEqual(item('a', 30));
+  answers(2, 200, [item('b', 50), item('a', 40)]);
+  await looks[2];
+  answers(1, 503, []);
+  await looks[1];
+  expect([ids(), conversations.failure, conversations.find('a')?.updated_at]).toEqual([['b', 'a'], null, item('a', 40).updated_at]);
+  looks.push(conversations.refresh(), conversations.refresh());
+  answers(4, 200, [item('c', 60)]);
+  await looks[4];
+  answers(3, 200, [item('b', 50)]);
+  await looks[3];
+  expect(ids()).toEqual(['c']);
+});
+
 test('what is new, changed or deleted elsewhere finds its place', async () => {
   await loaded([item('b', 20), item('a', 10)]);
   conversations.noticed(told('conversation_created', item('c', 30)));

@@ -14,6 +14,7 @@ export class CurrentSession {
   failure: ApiError | null = $state.raw(null);
   modelsFailure: ApiError | null = $state.raw(null);
   choice: api.Choice = $state.raw(recallChoice());
+  #loadingModels: Promise<void> | null = null;
   /** Somebody chose; otherwise it is the default preset. */
   #isChosen = this.choice.model_id !== undefined || this.choice.preset_id !== undefined;
   /** The presets changed in another tab. */
@@ -43,8 +44,14 @@ export class CurrentSession {
     if (presets) this.#take(presets);
   }
 
-  async loadModels(): Promise<void> {
-    if (this.models !== null) return;
+  /** One request at a time, whoever waits for it. */
+  loadModels(): Promise<void> {
+    if (this.models !== null) return Promise.resolve();
+    this.#loadingModels ??= this.#fetchModels().finally(() => (this.#loadingModels = null));
+    return this.#loadingModels;
+  }
+
+  async #fetchModels(): Promise<void> {
     this.modelsFailure = null;
     try {
       this.models = await api.getModels();

@@ -16,6 +16,11 @@ from serving import Served, serving
 pytestmark = pytest.mark.anyio
 
 
+async def begun(served: Served, message: str) -> str:
+    """A conversation with an answer, of which this is the title."""
+    return str((await served.send(message, model_id="acme/chat-1"))[0].event["conversation_id"])
+
+
 async def test_a_conversation_is_found_in_the_list_and_by_the_browsers_own_buttons(
     visit: Visit, served: Served
 ) -> None:
@@ -64,6 +69,58 @@ async def test_a_title_being_typed_stays_while_another_one_comes_from_elsewhere(
     await expect(title).to_have_value("Half a name")
     await title.press("Enter")
     await expect(person.page.get_by_role("heading", level=1)).to_have_text("Half a name")
+
+
+async def test_a_title_that_was_not_touched_leaves_one_from_elsewhere_alone(visit: Visit, served: Served) -> None:
+    started = (await served.send("Hello", model_id="acme/chat-1"))[0].event
+    path = f"/api/conversations/{started['conversation_id']}"
+    person = await visit(f"{served.url}/c/{started['conversation_id']}")
+    await person.conversations.press("F2")
+    title = person.page.get_by_role("textbox", name="Title")
+    await served.http.patch(path, json={"title": "From elsewhere"})
+    await expect(person.page.get_by_role("heading", level=1)).to_have_text("From elsewhere")
+    await expect(title).to_have_value("Hello")
+    await title.press("Enter")
+    await expect(person.conversations).to_be_focused()
+    assert (await served.get(path))["title"] == "From elsewhere"
+
+
+@pytest.mark.parametrize("moved", ["The oldest", "The middle", "The newest"])
+async def test_what_is_held_in_the_list_stays_whichever_row_moves(visit: Visit, served: Served, moved: str) -> None:
+    ids = {name: await begun(served, name) for name in ("The oldest", "The middle", "The newest")}
+    person = await visit(served.url)
+    rows = person.page.get_by_role("navigation", name="Conversations").get_by_role("listitem")
+    held = person.conversations.filter(has_text="The middle")
+
+    async def move(*, pinned: bool) -> None:
+        """The first row comes from another list, or goes into it."""
+        await served.http.patch(f"/api/conversations/{ids[moved]}", json={"pinned": pinned})
+        await expect(person.page.get_by_role("heading", name="Pinned")).to_have_count(int(pinned))
+        await expect(rows).to_have_count(3)
+
+    await held.focus()
+    await move(pinned=True)
+    await expect(held).to_be_focused()
+    await person.page.keyboard.press("F2")
+    title = person.page.get_by_role("textbox", name="Title")
+    await title.fill("Half a name")
+    await title.press("ArrowLeft")
+    await move(pinned=False)
+    await expect(title).to_be_focused()
+    await person.page.keyboard.type("---")
+    await expect(title).to_have_value("Half a nam---e")
+    assert (await served.get(f"/api/conversations/{ids['The middle']}"))["title"] == "The middle"
+    await title.press("Escape")
+    await expect(held).to_be_focused()
+    await person.page.keyboard.press("Tab")
+    await person.page.keyboard.press("Enter")
+    await move(pinned=True)
+    await expect(person.page.get_by_role("menuitem", name="Rename")).to_be_focused()
+    await person.page.keyboard.press("Enter")
+    await title.fill("The whole name")
+    await person.message.click()
+    await expect(person.message).to_be_focused()
+    await expect(person.conversations.filter(has_text="The whole name")).to_have_count(1)
 
 
 async def test_a_deletion_can_be_taken_back_and_otherwise_happens(visit: Visit, served: Served) -> None:

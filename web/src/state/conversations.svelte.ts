@@ -5,6 +5,7 @@ import { asApiError, type ApiError } from '../api/errors';
 import type { Change, ConversationItem } from '../api/schema';
 import { Deletions } from './deletions.svelte';
 import { Namings } from './namings.svelte';
+import { Renaming } from './renaming.svelte';
 
 const PAGE = 40;
 
@@ -23,6 +24,10 @@ export class Conversations {
   refusal: ApiError | null = $state.raw(null);
   readonly deletions = new Deletions({ deleted: (id) => this.#remove(id), failed: (error) => (this.refusal = error) });
   readonly namings = new Namings((error) => (this.refusal = error));
+  readonly renaming = new Renaming((id, title) => {
+    const item = this.find(id);
+    if (item) void this.rename(item, title);
+  });
   #items: Items = $state.raw([]);
   #pinned: Items = $state.raw([]);
   /** A conversation that was opened by its address and is not on the pages fetched so far. */

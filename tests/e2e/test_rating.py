@@ -5,7 +5,7 @@ from playwright.async_api import expect
 
 from e2e.conftest import Visit
 from openrouter import LoopbackOpenRouter
-from replies import answer
+from replies import Hold, Reset, answer, broken_off
 from serving import Served
 
 pytestmark = pytest.mark.anyio
@@ -130,3 +130,27 @@ async def test_a_rating_shows_on_another_device_and_what_is_typed_there_stays(
     await expect(comment).to_be_focused()
     await expect(comment).to_have_value("Half a sen")
     assert await other.page.evaluate(TOP) == top
+
+
+async def test_a_comment_that_is_typed_stays_while_the_answer_goes_on(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    hold = Hold()
+    upstream.script(broken_off("Half ", by=[Reset()]), answer("whole, ", "and more.", holds={1: hold}))
+    person = await visit(served.url)
+    await person.say("Tell me.")
+    await person.button("Bad answer").click()
+    comment = person.page.get_by_role("textbox", name="Anything else?")
+    await comment.fill("Half a sen")
+    answered = (await served.messages(person.page.url.rpartition("/")[2]))[1]
+    async with served.open("POST", f"/api/messages/{answered['id']}/generations", json={"continue": True}):
+        await expect(person.text).to_contain_text("whole,")
+    await expect(comment).to_be_focused()
+    await comment.press_sequentially("tence")
+    hold.release()
+    await expect(person.text).to_contain_text("and more.")
+    await expect(person.button("Bad answer")).to_be_visible()
+    await expect(comment).to_have_value("Half a sentence")
+    await person.button("Save").click()
+    await expect(person.button("Bad answer")).to_be_focused()
+    assert (await served.messages(answered["conversation_id"]))[1]["rating_comment"] == "Half a sentence"

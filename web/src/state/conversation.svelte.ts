@@ -10,7 +10,7 @@ import { verdict } from '../lib/verdict';
 import { followAnswer, type AnswerFeed } from './answer';
 import { answering, continuing, sending, type Asking, type Lineup } from './asking';
 import { Ratings } from './ratings';
-import { EMPTY, isCutOff, reduce, shows, type ConversationEvent, type ConversationState } from './reduce';
+import { EMPTY, isCutOff, reduce, runningOf, shows, type ConversationEvent, type ConversationState } from './reduce';
 
 export type Phase = 'new' | 'loading' | 'ready' | 'failed' | 'missing';
 
@@ -30,10 +30,10 @@ export class OpenConversation {
   /** Counts what was opened: a new conversation that gets its id while it is looked at stays the same one. */
   opened: number = $state(0);
   #leave = new AbortController();
-  readonly #ratings = new Ratings((id, rating) => this.#apply({ type: 'rated', message_id: id, rating }));
+  readonly #ratings = new Ratings((rated) => this.#apply({ type: 'rated', ...rated }));
   #stopRequested = false;
-  /** Something was sent that is not accepted yet: what the feed says meanwhile may be about that. */
-  #isSending = false;
+  /** What a refusal puts back, with the ratings known since. Until what was sent is accepted, what the feed says may be about that. */
+  #before: ConversationState | null = null;
   #isFetching = false;
   /** What the feed said while the messages were on their way. */
   #unseen: readonly Change[] = [];
@@ -55,11 +55,7 @@ export class OpenConversation {
 
   /** The answer that is being written now, or the first of several. */
   get answering(): Message | null {
-    return this.#running[0] ?? null;
-  }
-
-  get #running(): Message[] {
-    return this.state.messages.filter(({ status }) => status === 'streaming');
+    return runningOf(this.state)[0] ?? null;
   }
 
   /** Show a conversation, or with null a new one. */
@@ -85,20 +81,20 @@ export class OpenConversation {
 
   /** The feed is there again, and was not for a while: also behind an answer that is being followed something may have begun. */
   caughtUp(): void {
-    if (!this.#isSending && (this.phase === 'ready' || this.phase === 'failed')) void this.reload();
+    if (!this.#before && (this.phase === 'ready' || this.phase === 'failed')) void this.reload();
   }
 
   /** The feed tells of a conversation: what is not shown yet is fetched, and followed where it is being written. */
   noticed(change: Change): void {
     if (change.conversation_id !== this.id) return;
-    if (change.rated) this.#apply({ type: 'rated', ...change.rated });
-    if (this.#isSending) return;
+    if (change.rated) this.#ratings.told(change.rated);
+    if (this.#before) return;
     if (change.type === 'conversation_deleted') {
       this.#abandon();
       this.phase = 'missing';
     } else if (this.#isFetching) {
       this.#unseen = [...this.#unseen, change];
-    } else if (this.phase === 'ready' && !shows(this.state, change)) {
+    } else if (this.phase === 'ready' && !change.rated && !shows(this.state, change)) {
       void this.reload();
     }
   }
@@ -119,43 +115,46 @@ export class OpenConversation {
   }
 
   async stop(): Promise<void> {
-    const ids = this.#running.map((message) => message.generation_id).filter((id) => id !== null);
+    const ids = runningOf(this.state).map((message) => message.generation_id).filter((id) => id !== null);
     this.#stopRequested = true;
     if (ids.length > 0) await this.#attempt(() => Promise.all(ids.map(api.stopGeneration)));
     // Nothing was accepted that we know of: while the server is away, stopping means giving up.
     else if (!this.connected) this.#abandon();
   }
 
-  /** Show another of a message's siblings, with the branch below it. */
-  async select(messageId: string): Promise<void> {
+  /** Show another of a message's siblings, with the branch below it; false where that was refused. */
+  async select(messageId: string): Promise<boolean> {
     const id = this.id;
-    if (id === null) return;
-    await this.#attempt(() => api.patchConversation(id, { current_message_id: messageId }));
-    if (!this.failure && this.id === id) await this.reload();
+    const isShown = id !== null && (await this.#attempt(() => api.patchConversation(id, { current_message_id: messageId })));
+    if (isShown && this.id === id) await this.reload();
+    return isShown;
   }
 
   /** Say what an answer is worth, or with null take that back; a refusal puts it back as it was. */
-  rate(message: Message, rating: Rating | null): Promise<void> {
+  rate(message: Message, rating: Rating | null): Promise<boolean> {
     return this.#attempt(() => this.#ratings.rate(message, rating));
   }
 
   #apply(event: ConversationEvent): void {
     this.state = reduce(this.state, event);
+    if (this.#before && event.type === 'rated') this.#before = reduce(this.#before, event);
   }
 
   #abandon(): void {
     this.#leave.abort();
     this.#leave = new AbortController();
     this.#stopRequested = false;
-    this.#isSending = false;
+    this.#before = null;
     this.#isFetching = false;
     this.#unseen = [];
     this.connected = true;
   }
 
-  async #attempt(what: () => Promise<unknown>): Promise<void> {
+  async #attempt(what: () => Promise<unknown>): Promise<boolean> {
     this.failure = null;
-    await what().catch((error: unknown) => (this.failure = asApiError(error)));
+    const failure = await what().then(() => null, asApiError);
+    if (failure) this.failure = failure;
+    return !failure;
   }
 
   async #load(id: string): Promise<void> {
@@ -200,23 +199,24 @@ export class OpenConversation {
     this.#unseen = [];
     if (unseen.some((change) => !shows(this.state, change))) return this.reload();
     if (this.#stopRequested) void this.stop();
-    await Promise.all(this.#running.map(async ({ generation_id, seq }) => generation_id && this.#follow({ generation_id, seq })));
+    await Promise.all(runningOf(this.state).map(async ({ generation_id, seq }) => generation_id && this.#follow({ generation_id, seq })));
   }
 
   /** Show what is being sent and send it; a refusal, or leaving before it is accepted, puts everything back as it was. */
   #begin({ event, request }: Asking): Promise<boolean> {
     this.#abandon();
-    const { state, phase } = this;
+    const { phase } = this;
+    this.#before = this.state;
     this.#apply(event);
     this.phase = 'ready';
     this.failure = null;
-    this.#isSending = true;
     const { signal } = this.#leave;
     const { settle, settled } = verdict(signal, (accepted) => {
-      this.#isSending = false;
-      if (accepted) return;
+      const before = this.#before;
+      this.#before = null;
+      if (accepted || !before) return;
       this.#stopRequested = false;
-      this.state = state;
+      this.state = before;
       this.phase = phase;
     });
     this.#follow(request, () => settle(true)).catch((error: unknown) => {

@@ -100,6 +100,13 @@ test('an unknown conversation is missing, an unreachable server is a failure tha
   expect([conversation.phase, conversation.failure]).toEqual(['ready', null]);
 });
 
+test('a branch that is refused is not fetched, and that is told', async () => {
+  await opened({ id: 'u1', role: 'user', content: 'One', siblings: ['u1', 'u2'] });
+  const selected = conversation.select('u2');
+  (await call(1)).answer(409, { error: { code: 'generation_running', message: '', retryable: true } });
+  expect([await selected, conversation.failure?.code, calls.length]).toEqual([false, 'generation_running', 2]);
+});
+
 test('another branch is asked for and then fetched', async () => {
   const opened = conversation.open('c');
   (await call(0)).answer(200, { items: [{ id: 'u1', role: 'user', content: 'One', siblings: ['u1', 'u2'] }] });
@@ -109,7 +116,7 @@ test('another branch is asked for and then fetched', async () => {
   expect([patch.method, patch.path, patch.body]).toEqual(['PATCH', '/api/conversations/c', { current_message_id: 'u2' }]);
   patch.answer(200, { id: 'c' });
   (await call(2)).answer(200, { items: [{ id: 'u2', role: 'user', content: 'Two', siblings: ['u1', 'u2'] }] });
-  await selected;
+  expect(await selected).toBe(true);
   expect(shown()).toEqual(['Two']);
 });
 
@@ -164,26 +171,6 @@ test('an answer that was not gone on with stands there as the server has it: as 
   (await call(2)).answer(200, { items: [{ ...cut, generation_id: 'g2', seq: 2, error }] });
   await vi.waitFor(() => expect(conversation.state.messages[0]).toMatchObject({ status: 'complete', finish_reason: 'length', error }));
   expect([ended, calls.length, calls[2]?.path]).toEqual([1, 3, '/api/conversations/c/messages']);
-});
-
-test('a rating that is told is shown and not fetched, unless the messages on their way may be older', async () => {
-  const answer = { id: 'a1', role: 'assistant', content: 'One', generation_id: 'g1' };
-  await opened(answer);
-  const rated = (value: 1 | -1 | null) => ({ message_id: 'a1', rating: value && { rating: value, reasons: ['wrong'], comment: 'No.' } });
-  const shownRating = () => conversation.state.messages[0]?.rating?.rating ?? null;
-  for (const value of [-1, 1, null] as const) {
-    conversation.noticed({ ...CHANGE, conversation: item('a1'), rated: rated(value) });
-    expect(shownRating()).toBe(value);
-  }
-  expect(calls).toHaveLength(1);
-  void conversation.reload();
-  const older = await call(1);
-  conversation.noticed({ ...CHANGE, conversation: item('a1'), rated: rated(1) });
-  conversation.noticed({ ...CHANGE, type: 'generation_ended', generation_id: 'g1', conversation: item('a1') });
-  older.answer(200, { items: [answer] });
-  (await call(2)).answer(200, { items: [{ ...answer, rating: 1, rating_reasons: ['wrong'], rating_comment: 'No.' }] });
-  await vi.waitFor(() => expect(shownRating()).toBe(1));
-  expect(calls).toHaveLength(3);
 });
 
 test('what the feed tells is fetched when it is not shown yet, and only then', async () => {

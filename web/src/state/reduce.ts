@@ -72,9 +72,14 @@ export function columnsOf({ comparison, messages }: ConversationState): readonly
   return comparison ? messages.filter((message) => message.parent_id === parent) : [];
 }
 
+/** The answers that are being written. */
+export function runningOf({ messages }: ConversationState): readonly Message[] {
+  return messages.filter(({ status }) => status === 'streaming');
+}
+
 /** Whether nothing has to be fetched for what the feed tells of this conversation. */
 export function shows(state: ConversationState, { type, conversation, generation_id, rated }: Change): boolean {
-  if (rated) return state.messages.every(({ id, rating }) => id !== rated.message_id || isSame(rating, rated.rating));
+  if (rated) return state.messages.every(({ id, rating }) => id !== rated.message_id || isSameRating(rating, rated.rating));
   if (type === 'generation_started') return state.messages.some((message) => message.generation_id === generation_id);
   // That one of several was picked is told as a change of the conversation, and by nothing else.
   if (state.comparison && type === 'conversation_updated') return false;
@@ -86,11 +91,11 @@ export function shows(state: ConversationState, { type, conversation, generation
 
 /** Whether all has ended, and an answer at the end is not a whole one and has text: its own, or what it was to go on from. */
 export function isCutOff(state: ConversationState): boolean {
-  if (state.deleted || state.messages.some(({ status }) => status === 'streaming')) return false;
+  if (state.deleted || runningOf(state).length > 0) return false;
   return [...state.messages.slice(-1), ...columnsOf(state)].some(({ role, status, content }) => role === 'assistant' && status !== 'complete' && content !== '');
 }
 
-function isSame(a: Rating | null, b: Rating | null): boolean {
+export function isSameRating(a: Rating | null, b: Rating | null): boolean {
   return a?.rating === b?.rating && a?.comment === b?.comment && a?.reasons.join() === b?.reasons.join();
 }
 

@@ -77,6 +77,26 @@ async def test_a_message_of_another_branch_is_shown_on_its_branch(
     await expect(person.answers.get_by_role("group", name="Version 1 of 2")).to_be_visible()
 
 
+async def test_what_could_not_be_shown_is_not_jumped_to_later(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    upstream.script(answer("The first says peregrine."), answer("The second says kestrel."))
+    person = await visit(served.url)
+    await person.say("Which one?")
+    await expect(person.text).to_have_text("The first says peregrine.")
+    await person.button("Answer again").click()
+    await expect(person.text).to_have_text("The second says kestrel.")
+    await field(person.page).fill("peregrine")
+    await expect(found(person.page)).to_have_count(1)
+    await person.page.route("**/api/conversations/*", lambda route: route.abort())
+    await found(person.page).click()
+    await expect(person.page.get_by_role("alert")).to_contain_text("could not be reached")
+    await person.page.unroute("**/api/conversations/*")
+    await person.button("Previous version").press("Enter")
+    await expect(person.text).to_have_text("The first says peregrine.")
+    await expect(person.button("Next version")).to_be_focused()
+
+
 async def test_nothing_found_failing_and_hostile_text(
     visit: Visit, served: Served, upstream: LoopbackOpenRouter
 ) -> None:

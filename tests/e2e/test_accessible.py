@@ -68,7 +68,8 @@ AXE = {"resultTypes": ["violations"], "preload": False}
 
 
 async def without_barriers(person: Visitor, *themes: Theme) -> None:
-    """Axe finds nothing, as the page stands or in each of these themes."""
+    """Axe finds nothing, as the page stands or in each of these themes, and there is one heading above all others."""
+    await expect(person.page.locator("h1")).to_have_count(1)
     if not await person.page.evaluate("'axe' in window"):
         await person.page.evaluate(AXE_SCRIPT)
     for theme in themes or (None,):
@@ -144,6 +145,32 @@ async def test_axe_finds_nothing(visit: Visit, served: Served, upstream: Loopbac
     await person.page.get_by_role("button", name=re.compile("^Delete")).click()
     await expect(person.button("Undo")).to_be_visible()
     await without_barriers(person)
+
+
+async def test_one_heading_stands_above_all_others_whatever_is_known(visit: Visit, served: Served) -> None:
+    started = (await served.send("Hello", model_id="acme/chat-1"))[0].event
+    person = await visit(served.url)
+    above = person.page.get_by_role("heading", level=1)
+    await expect(above).to_have_text("Holdfast")
+    await person.page.route("**/messages", lambda route: route.abort())
+    await person.conversations.click()
+    await expect(person.page.get_by_role("heading", name="This did not load")).to_be_visible()
+    await expect(above).to_have_text("Hello")
+    await person.page.unroute("**/messages")
+    await person.button("Try again").click()
+    await expect(person.text).to_contain_text("t19")
+    await expect(above).to_have_text("Hello")
+    await person.page.route(re.compile("/api/(conversations|events)"), lambda route: route.abort())
+    await person.page.goto(served.url)
+    await person.say("Hello again")
+    await expect(person.text).to_contain_text("t19")
+    await expect(above).to_have_text("Holdfast")
+    await person.page.unroute_all()
+    await person.page.goto(f"{served.url}/c/{started['conversation_id']}")
+    await expect(above).to_have_text("Hello")
+    await served.http.delete(f"/api/conversations/{started['conversation_id']}")
+    await expect(person.page.get_by_role("heading", name="This conversation is not here")).to_be_visible()
+    await expect(above).to_have_count(1)
 
 
 async def test_axe_finds_nothing_on_a_telephone_with_the_help_and_the_drawer_open(

@@ -6,7 +6,7 @@ from playwright.async_api import expect
 from e2e.audit import nothing_happened, touch_everything
 from e2e.conftest import Visit
 from e2e.hostile_html import FETCH, IMG
-from e2e.test_accessible import nothing_is_cut_off
+from e2e.test_accessible import nothing_is_cut_off, without_barriers
 from e2e.test_hostile_text import arrive
 from openrouter import LoopbackOpenRouter
 from replies import answer, url_citation
@@ -28,7 +28,7 @@ async def test_sources_are_shown_with_their_host_and_open_safely_also_after_a_re
     upstream.script(answer("It is so.", citations=[told]))
     person = await arrive(visit, served.url)
     await person.say("Is it so?")
-    sources = person.answers.get_by_role("region", name="Sources")
+    sources = person.answers.get_by_role("group", name="Sources")
     for _ in range(2):
         await expect(sources.get_by_role("link")).to_have_text([f"{IMG} https://bank.example", "127.0.0.2:9"])
         await expect(sources.get_by_role("listitem").first).to_contain_text(served.url.removeprefix("http://"))
@@ -52,7 +52,9 @@ async def test_many_sources_are_folded_until_somebody_wants_them(
     await expect(person.answers.get_by_role("link")).to_have_count(5)
     await expect(person.answers.get_by_role("button", name="Show all")).to_have_count(0)
     await person.say("Many?")
-    sources = person.answers.last.get_by_role("region", name="Sources").get_by_role("link")
+    await expect(person.answers.get_by_role("group", name="Sources")).to_have_count(2)
+    await without_barriers(person)
+    sources = person.answers.last.get_by_role("group", name="Sources").get_by_role("link")
     await expect(sources).to_have_count(5)
     await nothing_is_cut_off(person)
     await person.button("Show all 7").press("Enter")

@@ -62,12 +62,12 @@ describe.each([2, 3, 4])('%i side by side', (count) => {
         state = reduce(state, event);
         pace = Math.max(pace, paceOf(state));
         const columns = shownColumns(state, pace);
-        for (const [place, { content, status, model, preset_id: preset, cost, reasoning }] of columns.entries()) {
+        for (const [place, { content, status, model, preset_id: preset, cost, reasoning, citations }] of columns.entries()) {
           const real = columnsOf(state)[place]!;
           expect(content.length, `seed ${seed}`).toBeLessThanOrEqual(pace);
           expect(real.content.startsWith(content) && !/[\uD800-\uDBFF]$/.test(content)).toBe(true);
           expect(status === 'streaming').toBe(real.status === 'streaming' || content !== real.content);
-          expect([model, preset, cost, reasoning]).toEqual([null, null, null, '']);
+          expect([model, preset, cost, reasoning, citations]).toEqual([null, null, null, '', []]);
         }
       }
       expect(shownColumns(state, pace).map(({ content }) => content)).toEqual(columnsOf(state).map(({ content }) => content));

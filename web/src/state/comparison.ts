@@ -18,6 +18,7 @@ const UNTOLD: Partial<Message> = {
   first_token_ms: null,
   reasoning_ms: null,
   duration_ms: null,
+  citations: [],
 };
 
 /** So many characters every answer of a blind comparison has: all of them are shown as far as the slowest came. */

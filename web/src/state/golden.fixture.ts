@@ -13,7 +13,7 @@ function frame(seq: number, event: object): string {
 }
 
 const started = { type: 'started', user_message_id: 'u1', message_id: 'm1', model: 'a/b', offset: 0 };
-const metadata = { id: 'm1', model: 'a/b', model_id_used: 'a/b-2', provider: 'P', completion_tokens: 5, cost: '0.00012', finish_reason: 'stop' };
+const metadata = { id: 'm1', model: 'a/b', model_id_used: 'a/b-2', preset_id: 2, citations: [{ url: 'https://a.example/b', title: 'A' }], provider: 'P', completion_tokens: 5, cost: '0.00012', finish_reason: 'stop' };
 
 export interface Golden {
   name: string;

@@ -79,6 +79,7 @@ async def test_what_is_being_edited_stays_while_the_conversation_goes_on_elsewhe
     conversation_id = person.page.url.rpartition("/")[2]
     await served.send("From elsewhere", conversation_id=conversation_id)
     await expect(person.text).to_have_text("Two.")
+    await person.conversations.click()  # It is open already.
     await expect(edit).to_have_value("Half a thought")
 
 

@@ -18,11 +18,13 @@ export class Place {
     });
   }
 
+  /** Who is there already stays, with whatever is being typed there; a new conversation is always another one. */
   go(conversationId: string | null): void {
-    const moves = conversationId !== this.conversationId || this.dialog !== '';
+    const isThere = conversationId === this.conversationId;
+    const moves = !isThere || this.dialog !== '';
     this.#set(conversationId, '');
     if (moves) this.#write('push');
-    this.onmove(conversationId);
+    if (!isThere || conversationId === null) this.onmove(conversationId);
   }
 
   /** The conversation on the page got its id: the same place under its own name. */

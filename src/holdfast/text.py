@@ -88,10 +88,16 @@ def one_line(text: str) -> str:
 
 
 def label(text: str | None) -> str | None:
-    """A name that somebody else gave, on one line, fit to be kept and shown; None where nothing of it can be seen."""
-    words = " ".join((text or "")[: 2 * LABEL_LIMIT].split())[:LABEL_LIMIT]
-    shown = "".join(each for each in words if each.isprintable())
-    return None if _is_blank(shown) else shown
+    """A name that somebody else gave, fit to be kept and shown; None for an empty one."""
+    if not text:
+        return None
+    return "".join(each for each in text[:LABEL_LIMIT] if each.isprintable()) or None
+
+
+def caption(text: str) -> str:
+    """A title that somebody else gave, on one line of at most `LABEL_LIMIT` characters; empty where nothing is seen."""
+    shown = label(" ".join(text[: 2 * LABEL_LIMIT].split())) or ""
+    return "" if _is_blank(shown) else shown
 
 
 def web_host(address: str) -> str | None:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from holdfast.domain import Citation
-from holdfast.text import label, web_host
+from holdfast.text import caption, web_host
 
 _LOOKED_AT = 1000
 """Annotations of one chunk that are looked at. Ten times what is kept, for many name one page again and again."""
@@ -26,4 +26,4 @@ def read(annotations: object) -> Iterator[Citation]:
 def _read(cited: dict[str, Any]) -> Iterator[Citation]:
     url, title = cited.get("url"), cited.get("title")
     if isinstance(url, str) and web_host(url):
-        yield Citation(url, (isinstance(title, str) and label(title)) or "")
+        yield Citation(url, caption(title) if isinstance(title, str) else "")

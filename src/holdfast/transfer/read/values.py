@@ -60,7 +60,7 @@ def name(value: Any) -> str | None:
 def citations(pages: Iterable[tuple[Any, Any]]) -> tuple[Citation, ...]:
     """Pages by address and title. What is no address on the web is dropped."""
     return cited(
-        Citation(url, (isinstance(title, str) and text.label(title)) or "")
+        Citation(url, text.caption(title) if isinstance(title, str) else "")
         for url, title in pages
         if isinstance(url, str) and text.web_host(url)
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.domain import Call, Exchange, Outcome, Purpose, Status, Task, TitleSource, now
+from holdfast.domain import Call, Exchange, Outcome, Purpose, Status, Task, TaskKind, TitleSource, now
 from holdfast.errors import NotFound
 from holdfast.feed import Feed
 from holdfast.presets import Presets
@@ -18,6 +18,7 @@ from holdfast.provider.openrouter import OpenRouter
 from holdfast.store import Store
 from holdfast.store.conversations import DEFAULT_TITLE
 from holdfast.store.generations import Ask
+from holdfast.tasks import AT_ONCE
 from holdfast.titles import Titles
 from listening import KEY
 from openrouter import LoopbackOpenRouter
@@ -218,6 +219,29 @@ async def test_a_slow_title_model_is_left_alone_when_its_conversation_is_deleted
     while len(await rows(naming.data / "holdfast.sqlite3", "SELECT 1 FROM calls")) < 2:
         await naming.get("/health")
     assert await rows(naming.data / "holdfast.sqlite3", "SELECT count(*) FROM conversations") == [(0,)]
+
+
+async def test_models_that_think_long_of_names_hold_up_no_cost(naming: Served, upstream: LoopbackOpenRouter) -> None:
+    upstream.generation_lag = 0
+    holds = [Hold() for _ in range(AT_ONCE[TaskKind.TITLE] + 1)]
+    waiting = iter(holds)
+    upstream.by_model[NAMER] = lambda: answer("Named", model=NAMER, holds={0: next(waiting)})
+    begun = [(await naming.send(f"{number}.", model_id=MODEL))[0].event for number in range(len(holds))]
+    for hold in holds[:-1]:
+        await hold.reached.wait()
+    upstream.script(answer("Once ", "never", holds={1: Hold()}, usage=spent(7, 3, 0.000123)))
+    async with naming.sending("Tell me.", model_id=MODEL) as stream:
+        stopped = (await stream.until("started")).event
+        await stream.until("content")
+        await naming.http.delete(f"/api/generations/{stopped['generation_id']}")
+        await stream.until("done")
+    messages = f"/api/conversations/{stopped['conversation_id']}/messages"
+    while (await naming.get(messages))["items"][-1]["cost"] is None:
+        pass
+    assert not holds[-1].reached.is_set()
+    for hold in holds:
+        hold.release()
+    assert {await until_named(naming, started) for started in begun} == {"Named"}
 
 
 async def _rename(store: Store, run: Any, _task: Task, _seen: Exchange) -> None:

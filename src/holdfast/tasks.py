@@ -17,8 +17,11 @@ from holdfast.store import Store
 Work = Callable[[Task], Awaitable[float | None]]
 """Does a task. Returns None once it is removed from the store, or the seconds after which it is to come again."""
 
-AT_ONCE: Final = 4
-"""Tasks of all kinds that are done at the same time: they wait for the provider behind everybody's answers."""
+AT_ONCE: Final = {TaskKind.TITLE: 16, TaskKind.RECONCILE: 4, TaskKind.RECONCILE_TITLE: 4}
+"""Tasks of a kind that are done at the same time. None waits for one of another kind: a title may take a minute."""
+
+_ASIDE: Final = 0.05
+"""Seconds that an answer's end is ahead of what follows it: it is on its way, and one look serves all that ended."""
 
 _CRASHED: Final = 60.0
 """Seconds after which a task comes again whose attempt broke off."""
@@ -40,7 +43,7 @@ class Tasks:
         self._store = store
         self._works = works
         self._wake = asyncio.Event()
-        self._running: dict[int, asyncio.Task[None]] = {}
+        self._running: dict[TaskKind, dict[int, asyncio.Task[None]]] = {kind: {} for kind in TaskKind}
         self._loop_task = asyncio.create_task(self._work_off(), name="tasks")
 
     def wake(self) -> None:
@@ -49,7 +52,7 @@ class Tasks:
 
     async def aclose(self) -> None:
         """Break off what is under way; it comes again after the next start."""
-        tasks = [self._loop_task, *self._running.values()]
+        tasks = [self._loop_task, *(task for running in self._running.values() for task in running.values())]
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -66,18 +69,20 @@ class Tasks:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
             except TimeoutError:
-                pass
+                continue
+            await asyncio.sleep(_ASIDE)
 
     async def _begin_due(self) -> float:
         """Begin what is due and has room; seconds until there may be more."""
         at = now()
-        due, following = await self._store.tasks.list_due(at, limit=AT_ONCE + len(self._running))
+        free = [kind for kind, most in AT_ONCE.items() if len(self._running[kind]) < most]
+        limit = 2 * max(AT_ONCE.values())  # Some of them may be under way.
+        due, following = await self._store.tasks.list_due(at, limit=limit, kinds=free)
         for task in due:
-            if len(self._running) >= AT_ONCE:
-                return _REST  # The end of any of them wakes this.
-            if task.number not in self._running:
+            running = self._running[task.kind]
+            if task.number not in running and len(running) < AT_ONCE[task.kind]:  # The end of any of them wakes this.
                 name = f"{task.kind} {task.generation_id}"
-                self._running[task.number] = asyncio.create_task(self._do(task), name=name)
+                running[task.number] = asyncio.create_task(self._do(task), name=name)
         return _REST if following is None else min((following - at) / _MICRO, _REST)
 
     async def _do(self, task: Task) -> None:
@@ -96,5 +101,5 @@ class Tasks:
         except Exception:  # noqa: BLE001 - the top of a task: it comes again, and nothing else may suffer
             _log.exception("task.crashed", kind=task.kind, generation_id=task.generation_id)
         finally:
-            del self._running[task.number]
+            del self._running[task.kind][task.number]
             self._wake.set()

@@ -196,7 +196,7 @@ tasks = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("wished_revision", Integer),
     Index("uq_tasks_generation_id_kind", "generation_id", "kind", unique=True),
-    Index("ix_tasks_due_at", "due_at"),
+    Index("ix_tasks_kind_due_at", "kind", "due_at"),
 )
 
 # What was spent stays spent when its conversation is deleted, so this refers to nothing but its owner.

@@ -3,6 +3,7 @@
 They are nobody's in particular, so these lookups alone take no owner; what a task leads to is its generation's.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 from sqlalchemy import Connection, Integer, bindparam, delete, func, insert, select, update
@@ -16,11 +17,13 @@ _number = tasks.c.number == bindparam("task_number")
 _ADD: Final = insert(tasks).returning(tasks.c.number)
 _LIST_DUE: Final = (
     select(tasks)
-    .where(tasks.c.due_at <= bindparam("at"))
+    .where(tasks.c.kind == bindparam("of_kind"), tasks.c.due_at <= bindparam("at"))
     .order_by(tasks.c.due_at, tasks.c.number)
     .limit(bindparam("limit", type_=Integer))
 )
-_NEXT: Final = select(func.min(tasks.c.due_at)).where(tasks.c.due_at > bindparam("at"))
+_NEXT: Final = select(func.min(tasks.c.due_at)).where(
+    tasks.c.kind == bindparam("of_kind"), tasks.c.due_at > bindparam("at")
+)
 _ATTEMPT: Final = (
     update(tasks)
     .where(_number, tasks.c.attempts == bindparam("seen"))
@@ -37,14 +40,19 @@ class Tasks(Noun):
     """What is left to do."""
 
     @reading
-    def list_due(self, connection: Connection, at: int, *, limit: int) -> tuple[list[Task], int | None]:
-        """What is due at a time, longest first, and when the next one after it will be."""
-        found = connection.execute(_LIST_DUE, {"at": at, "limit": limit}).mappings()
-        due = [
-            Task(row["number"], TaskKind(row["kind"]), row["generation_id"], row["attempts"], row["created_at"])
-            for row in found
-        ]
-        return due, connection.execute(_NEXT, {"at": at}).scalar()
+    def list_due(
+        self, connection: Connection, at: int, *, limit: int, kinds: Iterable[TaskKind] = TaskKind
+    ) -> tuple[list[Task], int | None]:
+        """What is due at a time, up to a limit of each kind, longest first, and when the next one after it will be."""
+        due: list[Task] = []
+        following: list[int] = []
+        for kind in kinds:
+            found = connection.execute(_LIST_DUE, {"of_kind": kind, "at": at, "limit": limit}).mappings()
+            due += [
+                Task(row["number"], kind, row["generation_id"], row["attempts"], row["created_at"]) for row in found
+            ]
+            following += connection.execute(_NEXT, {"of_kind": kind, "at": at}).scalars()
+        return due, min(filter(None, following), default=None)
 
     @writing()
     def attempt(self, connection: Connection, task: Task, *, again_at: int) -> bool:

@@ -34,6 +34,12 @@ _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u20
 _NEVER_IN_ADDRESSES = frozenset(' "<>\\')
 """Of what RFC 3986 keeps out of them, what has a meaning where they are written down, or is another `/` to browsers."""
 
+_READ_IN_TWO_WAYS = frozenset("\u00df\u03c2")
+"""Sharp s and final sigma: letters of their own in the names that browsers look up, `ss` and `\u03c3` to IDNA 2003.
+
+Source: https://www.unicode.org/reports/tr46/#Deviations. The joiners among them are not printable.
+"""
+
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
 _BLANK_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
@@ -109,12 +115,13 @@ def web_host(address: str) -> str | None:
         return None
     try:
         parts = urlsplit(address)
-        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
+        name, port = parts.hostname or "", parts.port
+        host = name.encode("idna").decode()
     except ValueError:  # No IPv6, no port, no name of a host.
         return None
     if ":" in host:
         host = f"[{host}]"  # urlsplit has looked at what stands in them.
-    elif not _HOST.fullmatch(host):
+    elif not _HOST.fullmatch(host) or not _READ_IN_TWO_WAYS.isdisjoint(name):
         return None
     if parts.scheme not in {"http", "https"} or "@" in parts.netloc or port == 0:
         return None

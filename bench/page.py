@@ -3,9 +3,9 @@
     .venv/bin/python bench/page.py [--rate 200] [--seconds 15] [--slower 4] [--messages 2000] [--profile FILE]
 
 Prints frames a second, the longest wait for a frame and the tasks over 50 ms: of a page that does nothing, of one that
-is being written to, and of one that is scrolled; and how long it takes until a page can be typed into, and until a
-long conversation is there. The idle page tells what the machine allows (without a graphics card it may be under 60), so
-quote ratios of one run. `--profile` writes where the time went, for a browser's own tools.
+is written to, first Markdown with code and then formulas too, and of one that is scrolled; and how long it takes until
+a page can be typed into, and until a long conversation is there. The idle page tells what the machine allows (without
+a graphics card it may be under 60): quote ratios of one run. `--profile` writes where the time went, a file a text.
 """
 
 import argparse
@@ -32,6 +32,9 @@ from serving import Served, process  # noqa: E402
 DONE = b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
 TOKEN = 4
 """Letters in a token, about."""
+
+TEXTS = {"code": ("guide", "paper", "reference"), "formulas": ("mathematics", "guide", "directions")}
+"""The documents between which code stands, by what is in them."""
 
 SPENT = {"script": "ScriptDuration", "style": "RecalcStyleDuration", "layout": "LayoutDuration", "all": "TaskDuration"}
 
@@ -77,12 +80,17 @@ class Author(Upstream):
     def __init__(self, tokens: int, rate: float) -> None:
         super().__init__(tokens, rate)
         self.short = False
+        self.write("code")
+
+    def write(self, kind: str) -> None:
+        """Write this kind of text next."""
+        self.kind = kind
         self.begun = asyncio.Event()
         self.written = asyncio.Event()
 
     def text(self) -> str:
         folder = ROOT / "web" / "src" / "text" / "documents"
-        documents = [folder / f"{name}.md" for name in ("guide", "paper", "mathematics", "directions")]
+        documents = [folder / f"{name}.md" for name in TEXTS[self.kind]]
         code = sorted((ROOT / "src" / "holdfast" / "http").glob("*.py"))
         parts = (
             f"{document.read_text('utf-8')}\n\nThe code:\n\n```python\n{source.read_text('utf-8')}```\n\n"
@@ -145,13 +153,19 @@ async def interactive(browser: Browser, url: str, slower: float) -> list[float]:
     return sorted(times)
 
 
-async def streaming(browser: Browser, url: str, author: Author, options: argparse.Namespace) -> None:
-    page, session = await opened(browser, url, options.slower)
+async def idle(browser: Browser, url: str, options: argparse.Namespace) -> Smoothness:
+    """A page that does nothing."""
+    page, _ = await opened(browser, url, options.slower)
     await page.evaluate(f"({METER})()")
     await page.wait_for_timeout(5000)
-    idle = await read(page)
-    print(idle.row("nothing happens"))
+    found = await read(page)
+    await page.context.close()
+    return found
 
+
+async def streaming(browser: Browser, url: str, author: Author, options: argparse.Namespace) -> Smoothness:
+    """A page that is written to."""
+    page, session = await opened(browser, url, options.slower)
     await page.get_by_role("textbox", name="Message", exact=True).fill("Write.")
     await session.send("Performance.enable")
     before = await spent(session)
@@ -162,13 +176,15 @@ async def streaming(browser: Browser, url: str, author: Author, options: argpars
     await author.begun.wait()
     await page.evaluate(f"({METER})()")
     await author.written.wait()  # Nothing is asked of the page meanwhile: that would cost it frames.
-    print((await read(page)).row("it is written to", idle) + f"   upstream late {author.late * 1000:.0f} ms")
+    found = await read(page)
     after = await spent(session)
-    print("of its main thread:", ", ".join(f"{name} {after[name] - before[name]:.1f} s" for name in SPENT))
+    shares = ", ".join(f"{name} {after[name] - before[name]:.1f} s" for name in SPENT)
+    print(f"main thread: {shares}; upstream late {author.late * 1000:.0f} ms", file=sys.stderr)
     if options.profile:
-        found = await session.send("Profiler.stop")
-        options.profile.write_text(json.dumps(found["profile"]), "utf-8")
+        kept = await session.send("Profiler.stop")
+        options.profile.with_suffix(f".{author.kind}.json").write_text(json.dumps(kept["profile"]), "utf-8")
     await page.context.close()
+    return found
 
 
 async def long_conversation(browser: Browser, served: Served, author: Author, options: argparse.Namespace) -> None:
@@ -221,7 +237,12 @@ async def main(arguments: Sequence[str] | None = None) -> None:
             print(f"At 1/{options.slower:g} of the processor the page can be typed into after", end=" ")
             print(f"{times[2]:.0f} ms ({times[0]:.0f} to {times[-1]:.0f})\n")
             print("                           fps to idle  worst, ms    over 50 ms  longest")
-            await streaming(browser, served.url, author, options)
+            still = await idle(browser, served.url, options)
+            print(still.row("nothing happens"))
+            for kind in TEXTS:
+                author.write(kind)
+                found = await streaming(browser, served.url, author, options)
+                print(found.row(f"{kind} is written", still))
             if options.messages:
                 await long_conversation(browser, served, author, options)
             await browser.close()

@@ -1,10 +1,11 @@
 """What naming a conversation costs the answer it follows: how long `done` takes, with and without, in one run.
 
-    .venv/bin/python bench/titling.py [--streams 100] [--tokens 60] [--rate 30] [--seconds 10] [--rounds 10]
+    .venv/bin/python bench/titling.py [--streams 100] [--tokens 60] [--rate 4] [--thinks 30] [--rounds 10]
 
-One server writes so many answers at a time. In every other round their owner has named the conversations beforehand, so
-that nothing follows an answer; in the others a model names each. Measured is the time from the provider's last byte to
-`done`: quote differences. A busy machine disturbs all but the first lines, the processor's time of an answer's end.
+Two servers write so many answers each, at the same time and on the same processor. At one a model that thinks long
+names every conversation; at the other their owner has named them beforehand, so that nothing follows an answer.
+Measured is the time from the provider's last byte to `done`: quote differences. At `--rate 30` text gathers, and ticks
+of up to 100 ms are what is measured. A busy machine disturbs all but the first lines.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -29,15 +31,16 @@ from holdfast.store import open_store
 from holdfast.store.ending import settle
 from holdfast.store.generations import Ask
 
-_NAMING = 0.1
-"""Seconds that the model takes for a title."""
+_SEED = 5
+_RESAMPLES = 1000
 
 
 class Naming(Upstream):
     """Answers, and gives titles; notes when the last byte of each answer was written."""
 
-    def __init__(self, tokens: int, rate: float) -> None:
+    def __init__(self, tokens: int, rate: float, thinks: float) -> None:
         super().__init__(tokens, rate)
+        self.thinks = thinks
         self.ended: dict[str, float] = {}
         self.titles = 0
 
@@ -45,9 +48,9 @@ class Naming(Upstream):
         """An answer to the message, by which its end is known, or a title."""
         asked = json.loads(body)
         if asked["messages"][0]["role"] == "system":
-            await asyncio.sleep(_NAMING)
-            writer.write(HEAD + chunk({"delta": {"content": "A name"}, "finish_reason": "stop"}) + b"0\r\n\r\n")
             self.titles += 1
+            await asyncio.sleep(self.thinks)
+            writer.write(HEAD + chunk({"delta": {"content": "A name"}, "finish_reason": "stop"}) + b"0\r\n\r\n")
             return
         await super().complete(writer, body)
         self.ended[asked["messages"][-1]["content"]] = time.perf_counter()
@@ -81,17 +84,14 @@ async def round_of(port: int, upstream: Naming, options: argparse.Namespace, *, 
         while time.perf_counter() < over:
             created, _ = await call(port, "POST", "/api/conversations")
             conversation = json.loads(created[created.index(b"{") :].split(b"\r\n")[0])["id"]
-            if not named:
-                await call(port, "PATCH", f"/api/conversations/{conversation}", {"title": "Mine"})
+            change = {"pinned": False} if named else {"title": "Mine"}  # As much work on both sides.
+            await call(port, "PATCH", f"/api/conversations/{conversation}", change)
             message = f"{time.perf_counter()} {number}"
             body = {"message": message, "model_id": "bench/model", "conversation_id": conversation}
             _, done = await call(port, "POST", "/chat", body)
             found.append((done - upstream.ended.pop(message)) * 1000)
 
-    asked = upstream.titles
     await asyncio.gather(*(person(number) for number in range(options.streams)))
-    while upstream.titles < asked + named * len(found):  # noqa: ASYNC110 - what is left to name is not to fall into the next round.
-        await asyncio.sleep(0.1)
     return found
 
 
@@ -125,54 +125,69 @@ async def settling(count: int) -> dict[bool, list[float]]:
     return {named: values[len(values) // 10 :] for named, values in found.items()}  # The first ones are cold.
 
 
+def between(rounds: dict[bool, list[list[float]]], share: float) -> tuple[float, float, float]:
+    """What naming adds at a quantile of all answers, and where 95 % of it lie if pairs of rounds are drawn again."""
+
+    def added(chosen: Sequence[int]) -> float:
+        ours, theirs = ([value for each in chosen for value in rounds[named][each]] for named in (True, False))
+        return quantile(ours, share) - quantile(theirs, share)
+
+    order = random.Random(_SEED)
+    places = range(len(rounds[True]))
+    drawn = sorted(added(order.choices(places, k=len(places))) for _ in range(_RESAMPLES))
+    return added(places), quantile(drawn, 0.025), quantile(drawn, 0.975)
+
+
 async def main(options: argparse.Namespace) -> None:
-    """Take turns, and print both distributions and what lies between them."""
+    """Print both distributions and what lies between them."""
     ends = await settling(options.settles)
     for share in (0.5, 0.99):
         with_naming, without = (quantile(ends[named], share) for named in (True, False))
         print(f"processor ms of an answer's end at p{share * 100:.0f}: {with_naming:.3f} with, {without:.3f} without")
-    upstream = Naming(options.tokens, options.rate)
+    upstream = Naming(options.tokens, options.rate, options.thinks)
     listener = await asyncio.start_server(upstream.answer, "127.0.0.1", 0, backlog=4096, limit=1 << 22)
     source = listener.sockets[0].getsockname()[1]
     rounds: dict[bool, list[list[float]]] = {True: [], False: []}
     costs: dict[bool, list[float]] = {True: [], False: []}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         environment = {
             "OPENROUTER_BASE_URL": f"http://127.0.0.1:{source}/v1",
             "OPENROUTER_API_KEY": "bench",
-            "HOLDFAST_DATA_DIR": f"{folder}/data",
             "HOLDFAST_LIMITS": "off",
             "HOLDFAST_TITLE_MODEL": "bench/model",
-            "PORT": str(source + 1),
         }
-        with server([sys.executable, "-m", "holdfast", "serve"], source + 1, **environment) as pid:
-            await round_of(source + 1, upstream, options, named=True)  # So that neither is cold.
-            for number in range(2 * options.rounds):
-                named = number % 4 in (0, 3)  # With, without, without, with: what drifts drifts for both.
-                before = spent(pid)
-                rounds[named].append(await round_of(source + 1, upstream, options, named=named))
-                costs[named].append((spent(pid) - before) * 1000 / len(rounds[named][-1]))
-                print(f"round {number + 1} of {2 * options.rounds}", file=sys.stderr, flush=True)
+        ports = {True: source + 1, False: source + 2}
+        pids = {}
+        for named, port in ports.items():
+            own = {"HOLDFAST_DATA_DIR": f"{folder}/{port}", "PORT": str(port)}
+            command = [sys.executable, "-m", "holdfast", "serve"]
+            pids[named] = running.enter_context(server(command, port, **environment, **own))
+        for number in range(1 + options.rounds):
+            before = {named: spent(pid) for named, pid in pids.items()}
+            both = await asyncio.gather(*(round_of(ports[named], upstream, options, named=named) for named in ports))
+            print(f"round {number} of {options.rounds}", file=sys.stderr, flush=True)
+            for named, found in zip(ports, both, strict=True) if number else ():  # Neither is to be cold.
+                rounds[named].append(found)
+                costs[named].append((spent(pids[named]) - before[named]) * 1000 / len(found))
     listener.close()
-    print(f"ms until `done`, {options.streams} answers at a time, {upstream.titles} titles")
+    print(f"ms until `done`, {options.streams} answers at a time at each, {upstream.titles} titles asked for")
     print("               answers       p50       p90       p99   processor, ms an answer")
     told = {named: [value for each in rounds[named] for value in each] for named in rounds}
     for named, values in told.items():
         shown = "".join(f"{quantile(values, share):10.2f}" for share in (0.5, 0.9, 0.99))
         print(f"{'with' if named else 'without':8}naming{len(values):8}{shown}{statistics.median(costs[named]):12.1f}")
     for share in (0.5, 0.99):
-        pairs = zip(rounds[True], rounds[False], strict=True)
-        between = [quantile(ours, share) - quantile(theirs, share) for ours, theirs in pairs]
-        middle, spread = statistics.median(between), f"{min(between):.2f} to {max(between):.2f}"
-        print(f"naming costs {middle:.2f} ms at p{share * 100:.0f}, median of the rounds ({spread})")
+        added, low, high = between(rounds, share)
+        print(f"naming adds {added:.2f} ms at p{share * 100:.0f} (95 %: {low:.2f} to {high:.2f})")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--streams", type=int, default=100)
     parser.add_argument("--tokens", type=int, default=60)
-    parser.add_argument("--rate", type=float, default=30.0)
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--rate", type=float, default=4.0)
+    parser.add_argument("--thinks", type=float, default=30.0)
+    parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--settles", type=int, default=2000)
     os.sched_setaffinity(0, set(range(1, os.cpu_count() or 2)) or {0})

@@ -1,9 +1,10 @@
 """Answering again and editing make branches, and the arrows lead from one to the other."""
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from e2e.conftest import Visit
 from e2e.test_accessible import BOTH, nothing_is_cut_off, without_barriers
@@ -34,6 +35,48 @@ async def test_answering_again_makes_a_second_version_and_the_arrows_go_back(
     await person.page.reload()
     await expect(person.text).to_have_text("The first.")
     await expect(person.answers.get_by_role("group", name="Version 1 of 2")).to_be_visible()
+
+
+async def test_an_edited_message_that_is_refused_is_still_to_be_edited(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    upstream.script(answer("One."), answer("Edited."))
+    person = await visit(served.url)
+    await person.say("First question")
+    await expect(person.text).to_have_text("One.")
+    await person.button("Edit and send again").click()
+    edit = person.page.get_by_role("textbox", name="Edit the message")
+    await edit.fill("Better question")
+    refusal = {"error": {"code": "rate_limited", "message": "Slow down.", "retryable": True}}
+    await person.page.route("**/chat", lambda route: route.fulfill(status=429, json=refusal))
+    await person.button("Send again").click()
+    await expect(person.page.get_by_role("alert")).to_be_visible()
+    await expect(edit).to_have_value("Better question")
+    await expect(edit).to_be_focused()
+    await edit.press("Escape")
+    await expect(person.questions).to_contain_text("First question")
+    await person.button("Edit and send again").click()
+    await expect(edit).to_have_value("First question")
+    await edit.fill("Better question")
+    elsewhere = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await elsewhere.wait()
+        await route.fulfill(status=429, json=refusal)
+
+    await person.page.unroute("**/chat")
+    await person.page.route("**/chat", late)
+    await person.button("Send again").click()
+    await person.message.fill("Another thing")
+    elsewhere.set()
+    await expect(edit).to_have_value("Better question")
+    await expect(person.message).to_be_focused()
+    await person.page.unroute("**/chat")
+    await person.button("Send again").click()
+    await expect(person.text).to_have_text("Edited.")
+    await person.button("Previous version").click()
+    await expect(person.questions).to_contain_text("First question")
+    await expect(edit).to_have_count(0)
 
 
 async def test_editing_makes_a_branch_that_keeps_what_was_below(

@@ -183,6 +183,23 @@ async def test_enter_in_the_picker_waits_for_the_list(visit: Visit, served: Serv
     await expect(person.page.get_by_role("button", name="Choose a model")).to_contain_text("acme/thinker")
 
 
+async def test_a_filter_that_the_list_has_no_use_for_hides_nothing(visit: Visit, served: Served) -> None:
+    person = await visit(served.url)
+    ticked = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await ticked.wait()
+        await route.fulfill(json={"items": [{"id": "llama3"}, {"id": "qwen3"}]})
+
+    await person.page.route("**/api/models", late)
+    await person.page.get_by_role("button", name="Choose a model").click()
+    free = person.page.get_by_role("dialog").get_by_role("checkbox")
+    await free.check()
+    ticked.set()
+    await expect(person.page.get_by_role("listbox").get_by_role("option")).to_have_count(2)
+    await expect(free).to_have_count(0)
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_enter_around_a_failure_of_the_list_chooses_nothing(visit: Visit, served: Served, when: str) -> None:
     person = await visit(served.url)

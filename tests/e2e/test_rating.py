@@ -1,7 +1,9 @@
 """Saying what an answer is worth: by one press, with reasons where it was bad, and taken back as easily."""
 
+import asyncio
+
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from e2e.conftest import Visit
 from openrouter import LoopbackOpenRouter
@@ -89,6 +91,35 @@ async def test_a_rating_that_was_not_taken_goes_away_again(
     await person.button("Good answer").click()
     await expect(person.page.get_by_role("alert")).to_contain_text("could not be reached")
     await expect(person.button("Good answer")).to_have_attribute("aria-pressed", "false")
+
+
+async def test_a_comment_that_was_not_taken_stays_until_it_is(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    upstream.script(answer("Hm."))
+    person = await visit(served.url)
+    await person.say("Tell me.")
+    await expect(person.text).to_have_text("Hm.")
+    await person.button("Bad answer").click()
+    comment = person.page.get_by_role("textbox", name="Anything else?")
+    await comment.fill("Not what I meant.")
+    await person.page.route("**/rating", lambda route: route.abort())
+    await person.button("Save").click()
+    await expect(person.page.get_by_role("alert")).to_contain_text("could not be reached")
+    await expect(comment).to_have_value("Not what I meant.")
+    elsewhere = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await elsewhere.wait()
+        await route.continue_()
+
+    await person.page.unroute("**/rating")
+    await person.page.route("**/rating", late)
+    await person.button("Save").click()
+    await person.message.fill("Another thing")
+    elsewhere.set()
+    await expect(comment).to_have_count(0)
+    await expect(person.message).to_be_focused()
 
 
 async def test_a_rating_shows_in_every_tab_without_a_reload(

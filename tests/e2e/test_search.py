@@ -55,6 +55,21 @@ async def test_a_message_far_up_in_another_conversation_is_found_and_shown(
     await expect(field(person.page)).to_have_value("")
 
 
+async def test_enter_opens_what_was_asked_for_and_not_what_was_found_before(visit: Visit, served: Served) -> None:
+    for message in ("A kestrel hovers", "A peregrine stoops"):
+        await served.send(message, model_id=MODEL)
+    person = await visit(served.url)
+    await field(person.page).fill("stoops")
+    await expect(found(person.page).first).to_contain_text("peregrine")
+    await field(person.page).fill("hovers")
+    await field(person.page).press("Enter")
+    await expect(person.questions).to_contain_text("A kestrel hovers")
+    await field(person.page).fill("")
+    await field(person.page).fill("stoops")
+    await field(person.page).press("Enter")
+    await expect(person.questions).to_contain_text("A peregrine stoops")
+
+
 async def test_a_message_of_another_branch_is_shown_on_its_branch(
     visit: Visit, served: Served, upstream: LoopbackOpenRouter
 ) -> None:
@@ -133,6 +148,18 @@ async def test_on_a_telephone_the_key_opens_the_drawer_and_a_choice_closes_it(vi
     await found(person.page).last.click()
     await expect(person.questions).to_contain_text("Hello")
     await expect(field(person.page)).not_to_be_in_viewport()
+
+
+async def test_the_result_that_was_opened_is_the_marked_one(visit: Visit, served: Served) -> None:
+    for message in ("A peregrine", "Another peregrine"):
+        await served.send(message, model_id=MODEL)
+    person = await visit(served.url)
+    await field(person.page).fill("peregrine")
+    await expect(found(person.page).first).to_have_attribute("aria-selected", "true")
+    await found(person.page).last.click()
+    await in_view(person, "peregrine")
+    await expect(found(person.page).last).to_have_attribute("aria-selected", "true")
+    await expect(found(person.page).and_(person.page.locator("[aria-selected=true]"))).to_have_count(1)
 
 
 async def test_what_is_about_to_be_deleted_is_not_found(visit: Visit, served: Served) -> None:

@@ -146,7 +146,7 @@ async def test_a_refusal_is_told_at_its_field_and_a_preset_goes_back_as_it_was_s
         await person.page.keyboard.press("Enter")
     fallbacks = dialog.get_by_role("listitem")
     await expect(fallbacks).to_have_count(3)
-    await dialog.get_by_role("button", name="Take away: openrouter/free").click()
+    await dialog.get_by_role("button", name="Remove: openrouter/free").click()
     await dialog.get_by_role("button", name="Earlier: acme/free-1:free").press("Enter")
     await dialog.get_by_label("Name").fill("\u200b")
     await dialog.get_by_role("button", name="Save").click()

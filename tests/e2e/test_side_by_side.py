@@ -145,6 +145,10 @@ async def test_one_that_was_found_by_its_words_is_brought_into_view(
     person = await visit(f"{served.url}/c/{started['conversation_id']}", viewport={"width": 360, "height": 740})
     await expect(columns(person).get_by_role("button", name="Go on with this one")).to_have_count(2)
     await expect(columns(person).nth(1)).not_to_be_in_viewport(ratio=0.5)
+    beside = person.page.get_by_role("region", name="Side by side")
+    parts = beside.locator("header"), beside.get_by_text("Pick the answer to go on with.")
+    whole, hint = [await part.evaluate("(part) => part.getBoundingClientRect().width") for part in parts]
+    assert hint == pytest.approx(whole, abs=1)  # On a line of its own, not squeezed beside the heading.
     await person.page.keyboard.press("Control+k")
     await person.page.keyboard.type("peregrine")
     await person.page.get_by_role("listbox", name="Found").get_by_role("option").last.click()
@@ -202,7 +206,7 @@ async def test_the_composer_sends_one_message_to_those_who_were_chosen(
         await person.page.keyboard.press("Enter")
         await expect(dialog.get_by_role("listitem").filter(has_text=model)).to_be_visible()
     await expect(dialog.get_by_role("button", name="Another model")).to_be_disabled()
-    await dialog.get_by_role("button", name="Take away: Fast").click()
+    await dialog.get_by_role("button", name="Remove: Fast").click()
     await dialog.get_by_role("checkbox", name="Hide who is who").check()
     await without_barriers(person)
     await nothing_is_cut_off(person)

@@ -8,7 +8,7 @@ from playwright.async_api import expect
 
 from e2e.conftest import Visit
 from openrouter import LoopbackOpenRouter
-from replies import answer
+from replies import Hold, answer
 from serving import Served
 
 pytestmark = pytest.mark.anyio
@@ -148,3 +148,22 @@ async def test_a_diagram_is_drawn_on_demand_in_a_frame_of_no_origin(
     await expect(second.get_by_role("alert")).to_contain_text("Parse error on line")
     await expect(second.locator("pre")).to_be_visible()
     assert [each for each in person.watch.take() if f"{served.url}/api/session" not in each] == []
+
+
+async def test_nothing_moves_between_the_waiting_and_the_first_word(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    first, more = Hold(), Hold()
+    upstream.script(answer("One", " two", holds={0: first, 1: more}))
+    person = await visit(served.url)
+    await person.say("Go on.")
+    points = person.page.get_by_role("img", name="Waiting for the first word")
+    await expect(points).to_be_visible()
+    height = await person.answers.evaluate("element => element.offsetHeight")
+    await person.page.evaluate("window.requestAnimationFrame = () => 1")  # The frame that draws the word does not come.
+    first.release()
+    await expect(points).to_have_count(0)
+    await expect(person.text).to_be_empty()
+    assert await person.answers.evaluate("element => element.offsetHeight") >= height
+    more.release()
+    await expect(person.text).to_have_text("One two")

@@ -41,6 +41,8 @@ CUT = """() => [...document.querySelectorAll('.bubble, .markdown > *')].filter((
 }).map((element) => element.outerHTML.slice(0, 150))"""
 """What of the messages is larger than the place it has, besides what scrolls in itself."""
 
+EDGES = "(element) => [element.getBoundingClientRect().left, element.getBoundingClientRect().right]"
+
 
 async def all_is_in_sight(person: Visitor) -> None:
     await person.page.evaluate(SETTLED)
@@ -71,6 +73,31 @@ async def test_every_screen_shows_everything_in_both_directions(
     await person.page.keyboard.press("Control+,")
     await expect(person.page.get_by_role("dialog", name="Settings")).to_be_visible()
     await all_is_in_sight(person)
+
+
+async def test_the_presets_are_drawn_along_from_edge_to_edge(visit: Visit, served: Served) -> None:
+    person = await visit(served.url, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    presets = person.page.get_by_role("group", name="Presets")
+    await expect(presets).to_be_visible()
+    assert await presets.evaluate("({ scrollWidth, clientWidth }) => scrollWidth > clientWidth")
+    edges = [await each.evaluate(EDGES) for each in (presets, person.page.locator(".box"))]
+    assert edges[0] == pytest.approx([0, 360], abs=0.5)
+    first = await presets.get_by_role("button").first.evaluate(EDGES)
+    assert first[0] == pytest.approx(edges[1][0], abs=0.5)
+
+
+async def test_the_settings_scroll_under_the_edge_of_their_dialog(visit: Visit, served: Served) -> None:
+    for width in (1440, 360):
+        person = await visit(f"{served.url}/settings/presets", viewport={"width": width, "height": 600})
+        dialog = person.page.get_by_role("dialog", name="Settings")
+        page = dialog.get_by_role("region", name="Presets")
+        await expect(page.get_by_role("textbox", name="System prompt")).to_be_visible()
+        ends = [await each.evaluate("(each) => each.getBoundingClientRect().bottom") for each in (page, dialog)]
+        assert ends[0] == pytest.approx(ends[1], abs=1.5)
+        assert await dialog.evaluate("({ scrollHeight, clientHeight }) => scrollHeight - clientHeight") <= 1
+        inside = page.locator("..").locator("..")
+        assert await inside.evaluate("({ scrollHeight, clientHeight }) => scrollHeight - clientHeight") <= 1
+        await expect(page.get_by_role("button", name="Save")).to_be_in_viewport(ratio=1)
 
 
 async def test_each_text_runs_its_own_way(visit: Visit, served: Served, upstream: LoopbackOpenRouter) -> None:

@@ -1,8 +1,8 @@
 // Numbers as people read them. Exact decimal strings become numbers here only, for showing.
 
-/** Seconds with one decimal below ten: 840 → "0.8". */
+/** Seconds with one decimal below ten: 840 → "0.8"; nothing takes none at all. */
 export function seconds(ms: number, locale: string): string {
-  const value = ms / 1000;
+  const value = Math.max(ms, 100) / 1000;
   const digits = value < 10 ? 1 : 0;
   return value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }

@@ -60,7 +60,7 @@ describe('numbers', () => {
     expect(perMillion('0.0000006', 'en')).toBe('$0.60');
     expect(perMillion(null, 'en')).toBeNull();
     expect([compact(131072), compact(1048576), compact(512)]).toEqual(['131k', '1M', '512']);
-    expect([seconds(840, 'en'), seconds(12_400, 'de')]).toEqual(['0.8', '12']);
+    expect([seconds(7, 'en'), seconds(840, 'en'), seconds(12_400, 'de')]).toEqual(['0.1', '0.8', '12']);
   });
   test('speed leaves out the wait, and is unknown rather than invented', () => {
     expect(tokensPerSecond(100, 1000, 3000)).toBe(50);

@@ -20,6 +20,8 @@ export class Conversations {
   phase: 'loading' | 'ready' | 'failed' = $state('loading');
   /** Why the list did not load. */
   failure: ApiError | null = $state.raw(null);
+  /** Why the next page did not come. */
+  missing: ApiError | null = $state.raw(null);
   /** Why the last thing the person asked for did not happen. */
   refusal: ApiError | null = $state.raw(null);
   readonly deletions = new Deletions({ deleted: (id) => this.#remove(id), failed: (error) => (this.refusal = error) });
@@ -30,13 +32,13 @@ export class Conversations {
   });
   #items: Items = $state.raw([]);
   #pinned: Items = $state.raw([]);
-  /** A conversation that was opened by its address and is not on the pages fetched so far. */
-  #other: ConversationItem | null = $state.raw(null);
+  /** Known although they are not on the pages fetched so far: opened by their address, or pinned until now. */
+  #others: Items = $state.raw([]);
   #cursor: string | null = $state.raw(null);
   /** Deleted: an older answer of the server must not bring them back. */
   #gone = new Set<string>();
   #fetching = false;
-  /** For each newest page that is on its way: what the feed told meanwhile, which may be newer. */
+  /** For each page that is on its way: what the feed told meanwhile, which may be newer. */
   readonly #told = new Set<Change[]>();
   /** How often the newest page was asked for, and which of these is shown. */
   #asked = 0;
@@ -57,13 +59,14 @@ export class Conversations {
   }
 
   find(id: string | null): ConversationItem | null {
-    return [...this.#items, ...this.#pinned, this.#other].find((item) => item?.id === id) ?? null;
+    return [...this.#items, ...this.#pinned, ...this.#others].find((item) => item.id === id) ?? null;
   }
 
   /** Make sure that this conversation is known. */
   async know(id: string): Promise<void> {
     // Without a title the page still works; the transcript says what is wrong.
-    if (!this.find(id)) this.#other = await api.getConversation(id).catch(() => null);
+    const found = this.find(id) ? null : await api.getConversation(id).catch(() => null);
+    if (found && !this.find(id)) this.#others = [...this.#others, found];
   }
 
   /** Fetch the newest page and lay it over what is known. Older ones stay, but what is between and behind them is asked for again. */
@@ -85,7 +88,7 @@ export class Conversations {
       this.#pinned = pinned.filter(({ id }) => !this.#gone.has(id));
       for (const change of told) this.#take(change);
       this.phase = 'ready';
-      this.failure = null;
+      this.failure = this.missing = null;
     } catch (error) {
       if (asked < this.#taken) return;
       this.failure = asApiError(error);
@@ -98,16 +101,21 @@ export class Conversations {
   async loadMore(): Promise<void> {
     const cursor = this.#cursor;
     if (cursor === null || this.#fetching) return;
+    const told: Change[] = [];
+    this.#told.add(told);
     this.#fetching = true;
+    this.missing = null;
     try {
       const page = await api.getConversations(cursor, PAGE);
       const known = new Set(this.#items.map(({ id }) => id));
       this.#items = latestFirst([...this.#items, ...page.items.filter(({ id }) => !known.has(id) && !this.#gone.has(id))]);
       // Unless the list began anew meanwhile.
       if (this.#cursor === cursor) this.#cursor = page.next_cursor;
+      for (const change of told) this.#take(change);
     } catch (error) {
-      this.failure = asApiError(error);
+      this.missing = asApiError(error);
     } finally {
+      this.#told.delete(told);
       this.#fetching = false;
     }
   }
@@ -126,7 +134,7 @@ export class Conversations {
     return this.#change(item, { pinned });
   }
 
-  /** Shown at once; a refusal puts it back. */
+  /** Shown at once; a refusal puts back what was asked for and nothing else, for the feed may have told more meanwhile. */
   async #change(item: ConversationItem, change: { title: string } | { pinned: boolean }): Promise<void> {
     this.refusal = null;
     this.#put({ ...item, ...change });
@@ -134,7 +142,8 @@ export class Conversations {
       const changed = await api.patchConversation(item.id, change);
       if (changed) this.#put(changed);
     } catch (error) {
-      this.#put(item);
+      const now = this.find(item.id);
+      if (now) this.#put({ ...now, ...('title' in change ? { title: item.title } : { pinned: item.pinned }) });
       this.refusal = asApiError(error);
     }
   }
@@ -158,11 +167,13 @@ export class Conversations {
     if (!item.pinned) this.#pinned = this.#pinned.filter(({ id }) => id !== item.id);
     else if (isPinned) this.#pinned = this.#pinned.map((known) => (known.id === item.id ? item : known));
     else this.#pinned = [item, ...this.#pinned];
-    if (this.#other?.id === item.id) this.#other = item;
-    const others = this.#items.filter(({ id }) => id !== item.id);
-    const after = others.findIndex(({ updated_at }) => updated_at < item.updated_at);
-    // Beyond the pages that were fetched it comes with its own.
-    if (after < 0 && this.hasMore) this.#items = others;
-    else this.#items = after < 0 ? [...others, item] : others.toSpliced(after, 0, item);
+    this.#others = this.#others.map((known) => (known.id === item.id ? item : known));
+    const rest = this.#items.filter(({ id }) => id !== item.id);
+    const after = rest.findIndex(({ updated_at }) => updated_at < item.updated_at);
+    const isKnown = rest.length < this.#items.length;
+    // Beyond the pages that were fetched it comes with its own; the last of them would not, for the next page begins behind it.
+    if (after < 0 && this.hasMore && !isKnown) {
+      if (isPinned && !this.find(item.id)) this.#others = [...this.#others, item];
+    } else this.#items = after < 0 ? [...rest, item] : rest.toSpliced(after, 0, item);
   }
 }

@@ -94,6 +94,26 @@ test('what is older than the pages that were fetched comes with its own page', a
   expect(ids()).toEqual(['b', 'z']);
 });
 
+test('the last that was fetched stays when it is told of, for the next page begins behind it', async () => {
+  await loaded([item('b', 20), item('a', 10)], 'a');
+  conversations.noticed(told('conversation_updated', item('a', 10, { title: 'New' })));
+  expect([ids(), conversations.find('a')?.title]).toEqual([['b', 'a'], 'New']);
+});
+
+test('those that are open have a title wherever they stand: opened by their address, or not pinned any more', async () => {
+  await loaded([item('z', 50)], 'z', [item('p', 10, { pinned: true })]);
+  const opened = [conversations.know('a'), conversations.know('b')];
+  const [a, b] = calls.slice(-2);
+  b?.answer(200, item('b', 20));
+  await opened[1];
+  a?.answer(200, item('a', 30));
+  await opened[0];
+  conversations.noticed(told('conversation_updated', item('p', 10)));
+  conversations.noticed(told('conversation_updated', item('b', 20, { title: 'New' })));
+  expect([ids(), pinned()]).toEqual([['z'], []]);
+  expect(['a', 'b', 'p'].map((id) => conversations.find(id)?.title)).toEqual(['T a', 'New', 'T p']);
+});
+
 test('what came in among and behind the pages that were fetched comes with its own page, in its place', async () => {
   await loaded([item('c', 50), item('b', 40)], 'b');
   const second = conversations.loadMore();
@@ -110,6 +130,19 @@ test('what came in among and behind the pages that were fetched comes with its o
   last().answer(200, { items: [item('a', 10), item('l', 5)], next_cursor: null });
   await behind;
   expect([ids(), conversations.hasMore]).toEqual([['c', 'b', 'n', 'm', 'a', 'l'], false]);
+});
+
+test('a page that does not come is told, and asked for again', async () => {
+  await loaded([item('c', 50)], 'c');
+  const second = conversations.loadMore();
+  last().answer(503, { error: { code: 'busy', message: '', retryable: true } });
+  await second;
+  expect([conversations.phase, ids(), conversations.missing?.code]).toEqual(['ready', ['c'], 'busy']);
+  const again = conversations.loadMore();
+  expect(conversations.missing).toBe(null);
+  last().answer(200, { items: [item('b', 40)], next_cursor: null });
+  await again;
+  expect([ids(), conversations.missing]).toEqual([['c', 'b'], null]);
 });
 
 test('a page that was on its way when the list began anew does not say where to go on', async () => {
@@ -132,6 +165,15 @@ test('a page that is older than what the feed told meanwhile does not undo it', 
   calls[1]!.answer(200, { items: [] });
   await done;
   expect(conversations.find('a')?.title).toBe('New');
+});
+
+test('nor does a further page', async () => {
+  await loaded([item('c', 50)], 'c');
+  const more = conversations.loadMore();
+  conversations.noticed(told('conversation_updated', item('b', 40, { title: 'New', pinned: true })));
+  last().answer(200, { items: [item('b', 40)], next_cursor: null });
+  await more;
+  expect([ids(), pinned(), conversations.find('b')?.title]).toEqual([['c'], ['b'], 'New']);
 });
 
 test('pinning shows at once, latest on top, and a refusal puts it back', async () => {
@@ -163,6 +205,16 @@ test('a deletion waits, can be taken back, and otherwise is sent', async () => {
   await vi.advanceTimersByTimeAsync(0);
   await loaded([item('b', 20), item('a', 10)]);
   expect([ids(), conversations.deletions.held]).toEqual([['b'], []]);
+});
+
+test('a refusal leaves what the feed told meanwhile', async () => {
+  await loaded([item('a', 10)]);
+  const pinning = conversations.pin(item('a', 10), true);
+  const call = last();
+  conversations.noticed(told('conversation_updated', item('a', 20, { title: 'Named' })));
+  call.answer(503, { error: { code: 'busy', message: '', retryable: true } });
+  await pinning;
+  expect([conversations.find('a')?.title, ids(), pinned()]).toEqual(['Named', ['a'], []]);
 });
 
 test('leaving the page sends what waits, in a request that outlives it; a refusal brings it back', async () => {

@@ -53,3 +53,12 @@ export function whyOther(asked: string, used: string, presets: readonly Preset[]
 function familyOf(id: string): string {
   return id.replace(/^~/, '').split('/')[0] ?? '';
 }
+
+/** Many servers tell no more than ids: what nobody knows is nothing to filter or order by. A list on its way may tell everything. */
+export function toldOf(models: readonly Model[] | null): { free: boolean; price: boolean; context: boolean } {
+  return {
+    free: models === null || models.some((model) => model.free),
+    price: models === null || models.some((model) => model.prompt_price !== null),
+    context: models === null || models.some((model) => model.context_length !== null),
+  };
+}

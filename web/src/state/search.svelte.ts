@@ -14,6 +14,8 @@ export class Search {
   /** What was found and is not about to be deleted. */
   readonly hits: readonly Hit[] = $derived(this.#hits.filter(({ conversation }) => !this.hidden().has(conversation.id)));
   failure: ApiError | null = $state.raw(null);
+  /** Why the next page did not come. */
+  missing: ApiError | null = $state.raw(null);
   /** The hit that Enter opens. */
   active: number = $state(0);
   #cursor: string | null = $state.raw(null);
@@ -53,6 +55,7 @@ export class Search {
     const cursor = this.#cursor;
     if (cursor === null || cursor === this.#coming || this.phase !== 'ready') return Promise.resolve();
     this.#coming = cursor;
+    this.missing = null;
     return this.#find(cursor, this.#leave.signal);
   }
 
@@ -67,18 +70,29 @@ export class Search {
       if (signal.aborted) return;
       this.#hits = cursor === null ? page.items : [...this.#hits, ...page.items];
       if (cursor === null) this.active = 0;
+      this.missing = null;
       this.#cursor = page.next_cursor;
       this.phase = 'ready';
     } catch (error) {
       if (signal.aborted) return;
-      this.#forget();
-      this.failure = asApiError(error);
-      this.phase = 'failed';
+      this.#fail(asApiError(error), cursor);
     }
+  }
+
+  #fail(error: ApiError, cursor: string | null): void {
+    this.#coming = null;
+    if (cursor !== null) {
+      this.missing = error;
+      return;
+    }
+    this.#forget();
+    this.failure = error;
+    this.phase = 'failed';
   }
 
   #forget(): void {
     this.#hits = [];
     this.#cursor = null;
+    this.missing = null;
   }
 }

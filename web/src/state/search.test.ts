@@ -80,6 +80,22 @@ test('a failure is told and can be tried again', async () => {
   expect([search.phase, ids(), search.hasMore]).toEqual(['loading', [], false]);
 });
 
+test('what was found stays where the next page does not come, and that page can be asked for again', async () => {
+  search.ask('a');
+  await pause();
+  asked[0]!.answer(200, { items: [hit('one')], next_cursor: 'next' });
+  await pause();
+  const more = search.more();
+  asked[1]!.answer(503, { error: { code: 'busy', message: '', retryable: true } });
+  await more;
+  expect([search.phase, ids(), search.missing?.code]).toEqual(['ready', ['one'], 'busy']);
+  const again = search.more();
+  expect(search.missing).toBe(null);
+  asked[2]!.answer(200, { items: [hit('two')], next_cursor: null });
+  await again;
+  expect([ids(), search.missing]).toEqual([['one', 'two'], null]);
+});
+
 test('a page that is on its way is not asked for again, and one of the next question is', async () => {
   search.ask('a');
   await pause();

@@ -11,7 +11,8 @@ export class Transfer {
   file: string | null = $state(null);
   found: Import | null = $state.raw(null);
   failure: Failure | null = $state.raw(null);
-  busy = $derived(this.file !== null && this.failure === null && (this.found === null || this.found.status === 'reading'));
+  /** It is being sent, looked through or taken in. */
+  busy = $state(false);
 
   #ending = new AbortController();
 
@@ -34,10 +35,13 @@ export class Transfer {
     this.#ending = new AbortController();
     if (this.found && (this.found.dry_run || this.found.status === 'reading')) void deleteImport(this.found.id).catch(() => undefined);
     this.file = this.found = this.failure = null;
+    this.busy = false;
   }
 
   async #follow(begin: (signal: AbortSignal) => Promise<Import>): Promise<void> {
     const { signal } = this.#ending;
+    if (this.busy) return;
+    this.busy = true;
     this.failure = null;
     try {
       let found = await begin(signal);
@@ -50,6 +54,8 @@ export class Transfer {
       this.failure = found.error;
     } catch (error) {
       if (!signal.aborted) this.failure = asApiError(error);
+    } finally {
+      if (!signal.aborted) this.busy = false;
     }
   }
 }

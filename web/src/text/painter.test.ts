@@ -58,6 +58,44 @@ describe('Painter', () => {
     vi.useRealTimers();
   });
 
+  test('what grows is worked out before the frame that shows it, and not again without frames', () => {
+    vi.useFakeTimers({ toFake: ['requestAnimationFrame', 'cancelAnimationFrame', 'setTimeout', 'clearTimeout', 'performance'] });
+    const frames: FrameRequestCallback[] = [];
+    vi.stubGlobal('requestAnimationFrame', (callback: FrameRequestCallback) => frames.push(callback));
+    const update = vi.spyOn(IncrementalMarkdown.prototype, 'update');
+    const container = document.createElement('div');
+    const painter = new Painter(container, labels);
+    for (let count = 1; count < 100; count += 1) {
+      painter.show('word '.repeat(count), false);
+      vi.advanceTimersByTime(20);
+    }
+    expect([update.mock.calls.length, frames.length, container.innerHTML]).toEqual([1, 1, '']);
+    frames[0]?.(0);
+    expect(container.textContent).toBe('word');
+    vi.advanceTimersByTime(1000);
+    expect([update.mock.calls.length, update.mock.lastCall?.[0]]).toEqual([2, 'word '.repeat(99)]);
+    painter.destroy();
+    update.mockRestore();
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
+  });
+
+  test('a machine that slept through a drawing goes on drawing when it is awake', () => {
+    vi.useFakeTimers({ toFake: ['requestAnimationFrame', 'cancelAnimationFrame', 'setTimeout', 'clearTimeout', 'performance'] });
+    const container = document.createElement('div');
+    const painter = new Painter(container, labels);
+    painter.show('One', false);
+    while (container.textContent === '') vi.advanceTimersToNextTimer();
+    const hours = vi.spyOn(performance, 'now').mockReturnValue(8 * 3_600_000);
+    vi.advanceTimersToNextTimer();
+    hours.mockRestore();
+    painter.show('One two', false);
+    vi.advanceTimersByTime(6000);
+    expect(container.textContent).toBe('One two');
+    painter.destroy();
+    vi.useRealTimers();
+  });
+
   test('an answer that was cut off does not end in a heading nobody wrote', () => {
     const container = document.createElement('div');
     new Painter(container, labels).show('These are:\n-', true, true);

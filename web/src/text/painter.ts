@@ -9,8 +9,16 @@ import { patch, type RenderNode } from './nodes';
 
 export type Labels = Rendering['labels'] & Readonly<Record<'copied' | 'show_code' | 'diagram' | 'diagram_failed', string>>;
 
-/** Drawing, with the layout and the painting that follow from it, takes at most about a third of the time, whatever the machine. */
-const REST = 2;
+/** Drawing, with the layout and the painting that follow from it, takes at most about a quarter of the time, whatever the machine. */
+const REST = 3;
+/** In milliseconds. What seems to call for more was no drawing: the machine slept through it. */
+const LONGEST_REST = 5000;
+
+/** What to show, and the milliseconds it took to know that. */
+interface Work {
+  nodes: readonly RenderNode[];
+  took: number;
+}
 
 export class Painter {
   #markdown: IncrementalMarkdown;
@@ -31,19 +39,19 @@ export class Painter {
     this.#markdown = this.#fresh();
     this.#deaf = onHighlighter(() => {
       this.#markdown = this.#fresh();
-      this.#draw();
+      this.show(this.#content, this.#ended);
     });
     container.addEventListener('click', this.#click);
   }
 
-  /** Show this text: at once when there was none or when it has ended, else with the next frame there is time for.
+  /** Show this text: at once when it has ended, else with the next frame there is time for.
    *  An answer that was cut off ends where it still made sense: a lone "-" would turn the line above into a heading. */
   show(content: string, ended: boolean, cutOff = false): void {
     this.#content = cutOff ? decided(content) : content;
     this.#ended = ended;
-    if (ended || this.#shown.length === 0) return this.#draw();
+    if (ended) return this.#drawNow();
     this.#stale = true;
-    if (!this.#rest) this.#schedule();
+    if (!this.#frame && !this.#rest) this.#drawAfter(0);
   }
 
   destroy(): void {
@@ -57,27 +65,36 @@ export class Painter {
     return new IncrementalMarkdown({ labels: this.labels, code: highlight });
   }
 
-  #schedule(): void {
-    // A hidden page gets no frames, and needs none: it is drawn when it is looked at.
-    this.#frame ||= requestAnimationFrame(() => this.#draw());
-  }
-
-  #draw(): void {
+  #drawNow(): void {
     cancelAnimationFrame(this.#frame);
     clearTimeout(this.#rest);
-    this.#frame = 0;
-    this.#stale = false;
+    this.#draw(this.#work());
+  }
+
+  /** Draw with the first frame after so many milliseconds. What to draw is worked out before it: both within one would make it late. */
+  #drawAfter(ms: number): void {
+    this.#rest = setTimeout(() => {
+      this.#rest = undefined;
+      if (!this.#stale) return;
+      const work = this.#work();
+      // A hidden page gets no frames, and needs none: it is drawn when it is looked at.
+      this.#frame = requestAnimationFrame(() => this.#draw(work));
+    }, ms);
+  }
+
+  #work(): Work {
     const began = performance.now();
-    const nodes = this.#markdown.update(this.#content, this.#ended);
+    this.#stale = false;
+    return { nodes: this.#markdown.update(this.#content, this.#ended), took: performance.now() - began };
+  }
+
+  #draw({ nodes, took }: Work): void {
+    const began = performance.now() - took;
+    this.#frame = 0;
     patch(this.container, this.#shown, nodes);
     this.#shown = nodes;
     // The next task runs when the browser is done with this frame, and knows what it has cost.
-    this.#rest = setTimeout(() => {
-      this.#rest = setTimeout(() => {
-        this.#rest = undefined;
-        if (this.#stale) this.#schedule();
-      }, (performance.now() - began) * REST);
-    });
+    this.#rest = setTimeout(() => this.#drawAfter(Math.min((performance.now() - began) * REST, LONGEST_REST)));
   }
 
   #click = (event: MouseEvent): void => {

@@ -26,7 +26,7 @@ export const en = {
   naming: 'Another name is being looked for',
   name_stays: 'The name stays. No model had another one.',
   name_needs_answer: 'The name stays. There is no whole answer yet that it could be named after.',
-  take_away_one: 'Take away as Markdown',
+  take_away_one: 'Export as Markdown',
   pin: 'Pin',
   unpin: 'Unpin',
   pinned: 'Pinned',

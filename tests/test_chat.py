@@ -310,6 +310,10 @@ async def test_a_refusal_after_acceptance_is_an_event_and_the_message_is_kept(
     assert error["retry_after"] == 7
     user, assistant = await served.messages(frames[0].event["conversation_id"])
     assert (user["content"], assistant["status"]) == ("Hello?", "failed")
+    kept = {"code": error["code"], "message": error["error"], "retryable": True, "retry_after": 7}
+    assert assistant["error"] == kept
+    (again,) = await served.follow(assistant["generation_id"], after=assistant["seq"] - 1)
+    assert again.event == error
     assert len(upstream.completions) == 1
 
 

@@ -185,7 +185,7 @@ def completed(known: Outcome, found: Outcome) -> Outcome:
 class Failure:
     """Why a generation did not complete: an error's code, its sentence, and whether trying again may help.
 
-    `retry_after` is in seconds, counts from the end and so is told with it, and not stored.
+    `retry_after` is in seconds and counts from the end.
     """
 
     code: str

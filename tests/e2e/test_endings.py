@@ -1,7 +1,5 @@
 """How answers end other than well: stopped, refused, broken off, each in words and with a way on."""
 
-import re
-
 import pytest
 from playwright.async_api import expect
 
@@ -49,8 +47,7 @@ async def test_refusals_by_the_provider_are_said_in_words_and_can_be_tried_again
     await person.page.reload()
     for position, (_, words) in enumerate(refusals):
         for part in words:
-            kept = re.sub(r"(\d+) s\.$", r"\1 seconds.", part)
-            await expect(person.answers.nth(position)).to_contain_text(kept)
+            await expect(person.answers.nth(position)).to_contain_text(part)
     await person.answers.last.get_by_role("button", name="Try again").click()
     await expect(person.text).to_have_text("Now it works.")
     await expect(person.questions).to_have_count(len(refusals))
@@ -68,8 +65,10 @@ async def test_a_refusal_tells_its_time_in_german_too(
     await person.page.get_by_role("textbox", name="Nachricht").fill("Hallo?")
     await person.page.keyboard.press("Enter")
     answered = person.page.get_by_role("article", name="Antwort")
-    await expect(answered).to_contain_text("Versuche es in 7 s noch einmal. Der Server sagt dazu:")
-    await expect(answered).not_to_contain_text("seconds")
+    for _ in range(2):
+        await expect(answered).to_contain_text("Versuche es in 7 s noch einmal. Der Server sagt dazu:")
+        await expect(answered).not_to_contain_text("seconds")
+        await person.page.reload()
 
 
 async def test_an_answer_that_broke_off_is_kept_and_tried_again(

@@ -33,11 +33,12 @@ class ConversationPage(BaseModel):
 
 
 class Failure(BaseModel):
-    """Why a message is not complete."""
+    """Why a message is not complete. `retry_after` is in seconds and counts from its end."""
 
     code: str
     message: str
     retryable: bool
+    retry_after: int | None = None
 
 
 class Citation(BaseModel):
@@ -391,4 +392,4 @@ def spending(value: domain.Spending) -> Spending:
 def _failure(value: domain.Failure | None) -> Failure | None:
     if value is None:
         return None
-    return Failure(code=value.code, message=value.message, retryable=value.retryable)
+    return Failure(**asdict(value))

@@ -150,6 +150,7 @@ def _write_end(connection: Connection, settled: Generation, log: Sequence[Piece]
         "error_code": failure and failure.code,
         "error_message": failure and failure.message,
         "error_retryable": failure and failure.retryable,
+        "error_retry_after": failure and failure.retry_after,
         "ended_at": settled.ended_at,
     }
     connection.execute(_END, generation | rows.outcome_columns(settled.outcome))

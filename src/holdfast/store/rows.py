@@ -45,7 +45,6 @@ def rating(row: RowMapping) -> Rating | None:
 
 def generation(row: RowMapping) -> Generation:
     """A row of `generations`."""
-    failure = row["error_code"] and Failure(row["error_code"], row["error_message"], bool(row["error_retryable"]))
     return Generation(
         id=row["id"],
         conversation_id=row["conversation_id"],
@@ -59,11 +58,15 @@ def generation(row: RowMapping) -> Generation:
         reasoning_offset=row["reasoning_offset"],
         spans=row["spans"],
         outcome=_outcome(row),
-        failure=failure or None,
+        failure=_failure(row) if row["error_code"] else None,
         created_at=row["created_at"],
         ended_at=row["ended_at"],
         veiled=bool(row["veiled"]),
     )
+
+
+def _failure(row: RowMapping) -> Failure:
+    return Failure(row["error_code"], row["error_message"], bool(row["error_retryable"]), row["error_retry_after"])
 
 
 def _outcome(row: RowMapping) -> Outcome:

@@ -139,6 +139,7 @@ generations = Table(
     Column("error_code", Text),
     Column("error_message", Text),
     Column("error_retryable", Boolean),
+    Column("error_retry_after", Integer),
     Column("veiled", Boolean, nullable=False, server_default=false()),
     Column("created_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),

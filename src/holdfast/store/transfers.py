@@ -259,6 +259,7 @@ def _runs(message: WholeMessage, ids: Mapping[str, str], *, veiled: bool) -> lis
             "error_code": failure and failure.code,
             "error_message": failure and failure.message,
             "error_retryable": failure and failure.retryable,
+            "error_retry_after": failure and failure.retry_after,
             "veiled": veiled,
             "created_at": run.created_at,
             "ended_at": run.ended_at,

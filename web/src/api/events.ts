@@ -36,9 +36,8 @@ export function parseEvent(frame: Frame): StreamEvent | null {
     case 'done':
       return { ...head, type: 'done', status: raw['status'] === 'stopped' ? 'stopped' : 'complete' };
     case 'error': {
-      const wait = maybeNumber(raw['retry_after']);
-      const told = { code: text(raw['code']) || 'internal', message: text(raw['error']), retryable: raw['retryable'] === true };
-      const error = wait === null ? told : { ...told, retryAfter: wait };
+      const retryAfter = maybeNumber(raw['retry_after']);
+      const error = { code: text(raw['code']) || 'internal', message: text(raw['error']), retryable: raw['retryable'] === true, retryAfter };
       return { ...head, type: 'error', status: raw['status'] === 'interrupted' ? 'interrupted' : 'failed', error };
     }
     default:

@@ -9,8 +9,8 @@ export interface Failure {
   code: string;
   message: string;
   retryable: boolean;
-  /** Seconds to wait, counted from when it was told; only who was there then knows them. */
-  retryAfter?: number | null;
+  /** Seconds to wait, counted from the end of what failed. */
+  retryAfter: number | null;
 }
 
 /** What is known about the run that wrote an answer; unknown is null. */
@@ -119,7 +119,8 @@ export interface Preset {
 export function parseFailure(value: unknown): Failure | null {
   const raw = fields(value);
   if (!text(raw['code'])) return null;
-  return { code: text(raw['code']), message: text(raw['message']), retryable: raw['retryable'] === true };
+  const retryAfter = maybeNumber(raw['retry_after']);
+  return { code: text(raw['code']), message: text(raw['message']), retryable: raw['retryable'] === true, retryAfter };
 }
 
 export function parseMetadata(value: unknown): Metadata {

@@ -103,22 +103,13 @@ describe('reduce', () => {
     expect(ended.messages.at(-1)).toMatchObject({ content: 'one two!', status: 'complete' });
   });
 
-  test('for how long to wait is told once, and outlives what is fetched', () => {
-    const error = { code: 'provider_rate_limited', message: 'Slow down.', retryable: true };
-    const failed = { ...head(2), type: 'error', status: 'failed', error: { ...error, retryAfter: 7 } } as StreamEvent;
-    const state = [started(1, 'g2', 'u1'), failed].reduce(reduce, history);
-    const fetched = state.messages.map((each) => ({ ...each, error: each.error && { ...error, message: 'It says: slow down.' } }));
-    const later = reduce(state, { type: 'history', conversation_id: 'c', messages: fetched });
-    expect(later.messages.at(-1)?.error).toEqual({ ...error, message: 'It says: slow down.', retryAfter: 7 });
-  });
-
   test('going on with a message keeps what it says', () => {
     const state = [{ ...started(1, 'g3', 'u1', 'a1'), offset: 5 } as StreamEvent, content(2, ' again', 'g3')].reduce(reduce, history);
     expect(state.messages.at(-1)).toMatchObject({ id: 'a1', content: 'Hello again', generation_id: 'g3', status: 'streaming' });
   });
 
   test('an answer that is about to go on keeps its text, loses its end, and takes the server’s view of where it stops', () => {
-    const failed = { ...(history.messages[1] as Message), content: 'Hé😀 more', status: 'failed' as const, error: { code: 'stalled', message: '', retryable: true } };
+    const failed = { ...(history.messages[1] as Message), content: 'Hé😀 more', status: 'failed' as const, error: { code: 'stalled', message: '', retryable: true, retryAfter: null } };
     const going = reduce({ ...history, messages: [history.messages[0] as Message, failed] }, { type: 'continuing', message_id: 'a1' });
     expect(going.messages[1]).toMatchObject({ content: 'Hé😀 more', status: 'streaming', generation_id: null, seq: 0, error: null, siblings: ['a1'] });
     // The server counts code points, and what it has is what counts.

@@ -108,8 +108,7 @@ function newer(state: ConversationState, fetched: Message): Message {
   const known = state.messages.find((message) => message.id === fetched.id);
   if (!known || known.generation_id !== fetched.generation_id) return fetched;
   if (fetched.status === 'streaming' && known.seq > fetched.seq) return { ...known, siblings: fetched.siblings };
-  const error = fetched.error && known.error?.code === fetched.error.code ? { ...known.error, ...fetched.error } : fetched.error;
-  return { ...fetched, error, reasoning_ms: fetched.reasoning_ms ?? known.reasoning_ms };
+  return { ...fetched, reasoning_ms: fetched.reasoning_ms ?? known.reasoning_ms };
 }
 
 function upTo(messages: readonly Message[], id: string | null): readonly Message[] {

@@ -162,6 +162,16 @@ async def test_the_result_that_was_opened_is_the_marked_one(visit: Visit, served
     await expect(found(person.page).and_(person.page.locator("[aria-selected=true]"))).to_have_count(1)
 
 
+async def test_what_is_deleted_on_another_device_is_found_no_more(visit: Visit, served: Served) -> None:
+    sent = [await served.send(message, model_id=MODEL) for message in ("A peregrine", "Another peregrine")]
+    person = await visit(served.url)
+    await field(person.page).fill("peregrine")
+    await expect(found(person.page).filter(has_text="Another peregrine").first).to_be_visible()
+    await served.http.delete(f"/api/conversations/{sent[1][0].event['conversation_id']}")
+    await expect(found(person.page).filter(has_text="Another peregrine")).to_have_count(0)
+    await expect(found(person.page).first).to_have_attribute("aria-selected", "true")
+
+
 async def test_what_is_about_to_be_deleted_is_not_found(visit: Visit, served: Served) -> None:
     for message in ("A peregrine", "A kestrel"):
         await served.send(message, model_id=MODEL)

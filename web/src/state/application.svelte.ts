@@ -22,7 +22,7 @@ const BREAK_MS = 1500;
 export class Application {
   readonly session = new CurrentSession();
   readonly conversations = new Conversations();
-  readonly search = new Search(() => this.conversations.deletions.hidden);
+  readonly search = new Search((id) => this.conversations.isThere(id));
   readonly appearance = new Appearance();
   readonly lineup = new NextLineup();
   readonly place = new Place((id) => {

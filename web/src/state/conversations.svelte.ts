@@ -36,7 +36,7 @@ export class Conversations {
   #others: Items = $state.raw([]);
   #cursor: string | null = $state.raw(null);
   /** Deleted: an older answer of the server must not bring them back. */
-  #gone = new Set<string>();
+  #gone: ReadonlySet<string> = $state.raw(new Set());
   #fetching = false;
   /** For each page that is on its way: what the feed told meanwhile, which may be newer. */
   readonly #told = new Set<Change[]>();
@@ -46,16 +46,21 @@ export class Conversations {
 
   /** The pinned ones, latest pinned first. */
   get pinned(): Items {
-    return this.#pinned.filter(({ id }) => !this.deletions.hidden.has(id));
+    return this.#pinned.filter(({ id }) => this.isThere(id));
   }
 
   /** All others that were fetched, latest first. */
   get shown(): Items {
-    return this.#items.filter(({ id, pinned }) => !pinned && !this.deletions.hidden.has(id));
+    return this.#items.filter(({ id, pinned }) => !pinned && this.isThere(id));
   }
 
   get hasMore(): boolean {
     return this.#cursor !== null;
+  }
+
+  /** Neither deleted, here or elsewhere, nor about to be. */
+  isThere(id: string): boolean {
+    return !this.#gone.has(id) && !this.deletions.hidden.has(id);
   }
 
   find(id: string | null): ConversationItem | null {
@@ -155,7 +160,7 @@ export class Conversations {
   }
 
   #remove(id: string): void {
-    this.#gone.add(id);
+    this.#gone = new Set([...this.#gone, id]);
     this.#items = this.#items.filter((item) => item.id !== id);
     this.#pinned = this.#pinned.filter((item) => item.id !== id);
   }

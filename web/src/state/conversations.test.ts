@@ -82,6 +82,7 @@ test('what is new, changed or deleted elsewhere finds its place', async () => {
   conversations.noticed({ ...told('conversation_deleted', item('c', 30)), conversation: null });
   conversations.noticed(told('conversation_updated', item('c', 50)));
   expect(ids()).toEqual(['a', 'b']);
+  expect(['a', 'c'].map((id) => conversations.isThere(id))).toEqual([true, false]);
 });
 
 test('what is older than the pages that were fetched comes with its own page', async () => {

@@ -11,19 +11,27 @@ export class Search {
   query: string = $state('');
   phase: 'idle' | 'loading' | 'ready' | 'failed' = $state('idle');
   #hits: readonly Hit[] = $state.raw([]);
-  /** What was found and is not about to be deleted. */
-  readonly hits: readonly Hit[] = $derived(this.#hits.filter(({ conversation }) => !this.hidden().has(conversation.id)));
+  /** What was found and is still there. */
+  readonly hits: readonly Hit[] = $derived(this.#hits.filter(({ conversation }) => this.isThere(conversation.id)));
   failure: ApiError | null = $state.raw(null);
   /** Why the next page did not come. */
   missing: ApiError | null = $state.raw(null);
-  /** The hit that Enter opens. */
-  active: number = $state(0);
+  #marked = $state(0);
   #cursor: string | null = $state.raw(null);
   /** Of the page that is on its way. */
   #coming: string | null = null;
   #leave = new AbortController();
 
-  constructor(private readonly hidden: () => ReadonlySet<string> = () => new Set()) {}
+  constructor(private readonly isThere: (conversationId: string) => boolean) {}
+
+  /** The hit that Enter opens. */
+  get active(): number {
+    return this.#within(this.#marked);
+  }
+
+  set active(index: number) {
+    this.#marked = this.#within(index);
+  }
 
   get hasMore(): boolean {
     return this.#cursor !== null;
@@ -61,7 +69,11 @@ export class Search {
 
   /** Go up or down in what was found. */
   step(by: number): void {
-    this.active = Math.max(0, Math.min(this.hits.length - 1, this.active + by));
+    this.active += by;
+  }
+
+  #within(index: number): number {
+    return Math.max(0, Math.min(this.hits.length - 1, index));
   }
 
   async #find(cursor: string | null, signal: AbortSignal): Promise<void> {

@@ -1,16 +1,19 @@
 // @vitest-environment happy-dom
 // What is found belongs to the newest question, whatever answers come late, fail or are malformed.
 
+import { SvelteSet } from 'svelte/reactivity';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Search } from './search.svelte';
 
 let asked: { query: string; answer: (status: number, json: object) => void; aborted: boolean }[];
 let search: Search;
+let deleted: SvelteSet<string>;
 
 beforeEach(() => {
   vi.useFakeTimers();
   asked = [];
-  search = new Search();
+  deleted = new SvelteSet();
+  search = new Search((id) => !deleted.has(id));
   vi.stubGlobal('fetch', (url: URL, init: RequestInit) => {
     return new Promise<Response>((resolve, reject) => {
       const call = { query: url.search, aborted: false, answer: (status: number, json: object) => resolve(new Response(JSON.stringify(json), { status })) };
@@ -123,5 +126,7 @@ test('the keys go up and down and stop at the ends', async () => {
     search.step(by);
     expect(search.active).toBe(expected);
   }
+  deleted.add('three');
+  expect(search.active).toBe(1);
   expect(search.hits[0]?.snippet).toEqual([{ text: 'one', match: true }, { text: '', match: false }]);
 });

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
@@ -43,13 +43,15 @@ class Naming(Upstream):
         self.thinks = thinks
         self.ended: dict[str, float] = {}
         self.titles = 0
+        self.over = asyncio.Event()
 
     async def complete(self, writer: asyncio.StreamWriter, body: bytes) -> None:
         """An answer to the message, by which its end is known, or a title."""
         asked = json.loads(body)
         if asked["messages"][0]["role"] == "system":
             self.titles += 1
-            await asyncio.sleep(self.thinks)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.over.wait(), self.thinks)
             writer.write(HEAD + chunk({"delta": {"content": "A name"}, "finish_reason": "stop"}) + b"0\r\n\r\n")
             return
         await super().complete(writer, body)
@@ -169,6 +171,7 @@ async def main(options: argparse.Namespace) -> None:
             for named, found in zip(ports, both, strict=True) if number else ():  # Neither is to be cold.
                 rounds[named].append(found)
                 costs[named].append((spent(pids[named]) - before[named]) * 1000 / len(found))
+    upstream.over.set()
     listener.close()
     print(f"ms until `done`, {options.streams} answers at a time at each, {upstream.titles} titles asked for")
     print("               answers       p50       p90       p99   processor, ms an answer")

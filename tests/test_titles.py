@@ -174,6 +174,25 @@ async def test_without_a_title_model_the_first_words_do(served: Served, upstream
     assert len(upstream.completions) == 1
 
 
+@pytest.mark.parametrize(
+    ("listed", "asked"),
+    [
+        pytest.param(["llama3:8b", "mistral:7b"], ["mistral:7b", "mistral:7b"], id="whoever answered"),
+        pytest.param([MODEL, "openrouter/free"], [MODEL, "openrouter/free"], id="the free router"),
+    ],
+)
+async def test_where_no_title_model_is_set_the_free_router_names_or_whoever_answered_where_there_is_none(
+    upstream: LoopbackOpenRouter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listed: list[str], asked: list[str]
+) -> None:
+    upstream.models = [{"id": model_id} for model_id in listed]
+    environment = {"OPENROUTER_BASE_URL": upstream.base_url, "HOLDFAST_TITLE_MODEL": ""}
+    async with serving(monkeypatch, tmp_path, **environment) as served:
+        upstream.script(answer("North."), answer("Sailing north"))
+        started = (await served.send("Where to?", model_id=asked[0]))[0].event
+        assert await until_named(served, started) == "Sailing north"
+    assert [call.model for call in upstream.completions] == asked
+
+
 async def test_a_title_that_a_restart_interrupted_is_asked_for_once_more(
     upstream: LoopbackOpenRouter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,13 +95,18 @@ class Titles:
         if self._ask_nobody:
             return []
         offered = await self._catalogue.models()
-        first = self._model or (await self._presets.get(exchange.owner_id, _TITLE_PRESET)).model_id
-        if not self._model and offered and not await self._catalogue.knows(first):
-            first = exchange.model  # A server of one's own: whoever answered is there, and warm.
+        first = self._model or await self._preset_model(exchange)
         second = [
             model.id for model in offered if model.free and model.id != first and "text" in model.output_modalities
         ]
         return [first, *second[:1]]
+
+    async def _preset_model(self, exchange: Exchange) -> str:
+        """The title preset's model or fallback; a server of one's own has neither, but whoever answered is warm."""
+        preset = await self._presets.get(exchange.owner_id, _TITLE_PRESET)
+        stand_in = await self._presets.model_for(preset)
+        is_presets = stand_in in (preset.model_id, *preset.fallback_model_ids)
+        return stand_in if is_presets or not self._catalogue.offers(exchange.model) else exchange.model
 
     async def _ask(self, model: str, exchange: Exchange) -> tuple[str, Call | None]:
         """One model's title, empty where it gave none, and the ledger's line for a call that was taken."""

@@ -86,6 +86,25 @@ async def test_an_answer_that_a_kill_broke_off_learns_its_cost(upstream: Loopbac
     assert len(upstream.completions) == 1
 
 
+@pytest.mark.parametrize("stopped", [False, True])
+async def test_what_a_deleted_answer_took_is_asked_for_too(
+    served: Served, upstream: LoopbackOpenRouter, *, stopped: bool
+) -> None:
+    upstream.script(answer("Once ", "never", holds={1: Hold()}, usage=SPENT))
+    async with served.sending("Tell me.", model_id=MODEL) as stream:
+        started = (await stream.until("started")).event
+        await stream.until("content")
+        if stopped:
+            await served.http.delete(f"/api/generations/{started['generation_id']}")
+            await stream.until("done")
+        await served.http.delete(f"/api/conversations/{started['conversation_id']}")
+    while (total := (await served.get("/api/usage"))["total"])["unknown"]:
+        pass
+    assert (total["calls"], Decimal(total["cost"])) == (1, Decimal("0.0000123"))
+    assert (total["prompt_tokens"], total["completion_tokens"]) == (20, 7)
+    assert await rows(served.data / "holdfast.sqlite3", "SELECT count(*) FROM tasks") == [(0,)]
+
+
 async def test_what_the_stream_told_stands(store: Store) -> None:
     run = (await send(store)).generation
     await write(store, run, "Hi.")

@@ -96,7 +96,7 @@ async def _opened(settings: Settings, report: Report) -> AsyncIterator[Parts]:
     works: dict[TaskKind, Work] = {
         TaskKind.TITLE: titles,
         TaskKind.RECONCILE: reconciling.answer,
-        TaskKind.RECONCILE_TITLE: reconciling.title,
+        TaskKind.RECONCILE_TITLE: reconciling.lines,
     }
     tasks = Tasks(store, works)
     clearing = Clearing(store)

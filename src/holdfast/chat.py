@@ -186,6 +186,7 @@ class Chat:
         """Delete a conversation for good and end what runs in it. Raises `NotFound`."""
         self._engine.delete(await self._store.conversations.delete(owner, conversation_id))
         self._on_deleted()
+        self._on_due()
         self._feed.announce(owner, ChangeKind.CONVERSATION_DELETED, conversation_id)
 
     async def pick(self, owner: OwnerId, user_message_id: str, message_id: str) -> Comparison:

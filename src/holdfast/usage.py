@@ -36,7 +36,7 @@ class Reconciling:
         try:
             known = await self._store.generations.get_outcome(task)
         except NotFound:
-            return None  # Its conversation was deleted, and the task with it.
+            return await self.lines(task)  # Its conversation was deleted, and the ledger is all there is of it.
         found = await self._find(known.upstream_id or "")
         if (found is None or found.usage.cost is None) and not self._is_over(task):
             return _pause(task)
@@ -44,8 +44,8 @@ class Reconciling:
         self._feed.announce(owner, ChangeKind.CONVERSATION_UPDATED, conversation_id)
         return None
 
-    async def title(self, task: Task) -> float | None:
-        """Ask once what the calls of a naming took that broke off. Raises `StorageError`."""
+    async def lines(self, task: Task) -> float | None:
+        """Ask once what calls took of which the ledger alone tells: those of a naming. Raises `StorageError`."""
         found: list[OpenCall] = []
         for number, known in await self._store.calls.list_open(task):
             outcome = completed(known, await self._find(known.upstream_id or "") or Outcome())

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, RowMapping, Text, bindparam, case, func, insert, or_, select, update
 
-from holdfast.domain import Call, CostSource, Outcome, OwnerId, Purpose, Spending, Task, Totals, now
+from holdfast.domain import Call, CostSource, Outcome, OwnerId, Purpose, Spending, Task, TaskKind, Totals, now
 from holdfast.store import rows
 from holdfast.store import tasks as tasks_
 from holdfast.store.database import Noun, reading, writing
@@ -22,7 +22,7 @@ _OPEN: Final = (
     select(calls)
     .where(
         calls.c.generation_id == bindparam("of_generation"),
-        calls.c.purpose == Purpose.TITLE,
+        calls.c.purpose == bindparam("for_purpose"),
         calls.c.upstream_id.is_not(None),
     )
     .order_by(calls.c.number)
@@ -33,6 +33,7 @@ _COMPLETE: Final = (
     .values(cost_source=case((calls.c.cost.is_(None), bindparam("source")), else_=calls.c.cost_source))
 )
 
+_RECONCILED: Final = {TaskKind.RECONCILE: Purpose.ANSWER, TaskKind.RECONCILE_TITLE: Purpose.TITLE}
 _MICROSECONDS: Final = 86_400_000_000
 _SUMMED: Final = ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens", "cost")
 
@@ -83,8 +84,9 @@ class Calls(Noun):
 
     @reading
     def list_open(self, connection: Connection, task: Task) -> list[OpenCall]:
-        """The lines of a naming of which something is not known."""
-        found = connection.execute(_OPEN, {"of_generation": task.generation_id}).mappings()
+        """The lines of an answer, or of its naming, of which something is not known."""
+        values = {"of_generation": task.generation_id, "for_purpose": _RECONCILED[task.kind]}
+        found = connection.execute(_OPEN, values).mappings()
         lines = [OpenCall(row["number"], rows.call_outcome(row)) for row in found]
         return [line for line in lines if not line.outcome.settled]
 

@@ -1,15 +1,19 @@
 """Deletion: final at once for everybody, while the rows go in short steps between which others may write.
 
 A deleted conversation is marked, and every lookup passes over it. What could still be written to or would be done for
-it goes with the mark. Most fit into the first step, which is in the same transaction, and leave nothing to be marked.
+it goes with the mark; what its calls took is spent all the same, so their lines stay and are completed. Most fit into
+the first step, which is in the same transaction, and leave nothing to be marked.
 """
 
 import time
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Connection, Integer, bindparam, delete, exists, insert, select, update
+from sqlalchemy import BindParameter, Connection, Integer, RowMapping, bindparam, delete, exists, insert, select, update
 
-from holdfast.domain import Status, now
+from holdfast.domain import Call, Purpose, Status, TaskKind, now
+from holdfast.store import calls as calls_
+from holdfast.store import rows
+from holdfast.store import tasks as tasks_
 from holdfast.store.schema import conversations, deleted, generations, messages, spent_keys, tasks
 
 _HOLD: Final = 0.02
@@ -26,12 +30,12 @@ _MARK: Final = (
     .where(conversations.c.id == bindparam("of_conversation"))
     .values(deleted_at=bindparam("at"), origin=None)  # What comes from there again is not known any more.
 )
-_LIST_RUNNING: Final = select(generations.c.id, generations.c.message_id).where(
-    _in_it, generations.c.status == Status.STREAMING
-)
+_LIST_RUNNING: Final = select(generations).where(_in_it, generations.c.status == Status.STREAMING)
 _END_MESSAGES: Final = update(messages).where(messages.c.id.in_(_these_messages)).values(status=Status.STOPPED)
 _DROP_RUNNING: Final = delete(generations).where(_in_it, generations.c.status == Status.STREAMING)
-_DROP_TASKS: Final = delete(tasks).where(exists().where(generations.c.id == tasks.c.generation_id, _in_it))
+_DROP_TASKS: Final = delete(tasks).where(
+    tasks.c.kind == TaskKind.TITLE, exists().where(generations.c.id == tasks.c.generation_id, _in_it)
+)
 _SPEND_KEYS: Final = insert(spent_keys).from_select(
     ["owner_id", "client_message_id", "request_digest"],
     select(generations.c.owner_id, generations.c.client_message_id, generations.c.request_digest).where(
@@ -58,15 +62,28 @@ def begin(connection: Connection, conversation_id: str) -> list[str]:
     """Delete a conversation that is locked, with the first step; the ids of the generations that were running."""
     values = {"of_conversation": conversation_id}
     connection.execute(_MARK, values | {"at": now()})
-    running = connection.execute(_LIST_RUNNING, values).all()
+    running = connection.execute(_LIST_RUNNING, values).mappings().all()
     if running:
-        written = {"message_ids": [run.message_id for run in running]}
+        for row in running:
+            _account(connection, row)
+        written = {"message_ids": [row["message_id"] for row in running]}
         connection.execute(_SPEND_KEYS, written)
         connection.execute(_END_MESSAGES, written)
         connection.execute(_DROP_RUNNING, values)
     connection.execute(_DROP_TASKS, values)
     _step(connection, conversation_id)
-    return [run.id for run in running]
+    return [row["id"] for row in running]
+
+
+def _account(connection: Connection, row: RowMapping) -> None:
+    """The ledger's line of a call that is broken off here, and the question what it took."""
+    run = rows.generation(row)
+    if not run.heard:
+        return
+    call = Call(row["owner_id"], Purpose.ANSWER, run.conversation_id, run.id, run.preset_id, run.model, run.outcome)
+    calls_.add(connection, call)
+    if run.outcome.upstream_id:
+        tasks_.add(connection, TaskKind.RECONCILE, run.id)
 
 
 def go_on(connection: Connection) -> bool:

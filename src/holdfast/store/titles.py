@@ -151,7 +151,7 @@ class Titles(Noun):
         for call in calls:
             calls_.add(connection, call)
         tasks_.remove(connection, task)
-        if held and any(call.outcome.upstream_id and not call.outcome.settled for call in calls):
+        if any(call.outcome.upstream_id and not call.outcome.settled for call in calls):
             tasks_.begin(connection, TaskKind.RECONCILE_TITLE, exchange.generation_id)
         return bool(named)
 

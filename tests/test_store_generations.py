@@ -341,6 +341,7 @@ OWN_PROCESS = {
     "Calls.complete",
     "Titles.get_exchange",
     "Titles.name",
+    "Titles.note",
     "Titles.leave",
     "Tasks.list_due",
     "Tasks.attempt",

@@ -23,7 +23,7 @@ from holdfast.titles import Titles
 from listening import KEY
 from openrouter import LoopbackOpenRouter
 from replies import Hold, answer, broken_off, counted, refusal, spent
-from serving import Served, serving
+from serving import Served, process, serving
 from stored import OWNER, exchange, rows, send, settle, write
 
 pytestmark = pytest.mark.anyio
@@ -207,6 +207,30 @@ async def test_a_title_that_a_restart_interrupted_is_asked_for_once_more(
     async with serving(monkeypatch, tmp_path, **environment) as served:
         assert await until_named(served, started) == "Named at last"
     assert [call.model for call in upstream.completions] == [MODEL, NAMER, NAMER]
+
+
+@pytest.mark.parametrize("end", ["kill", "terminate"])
+async def test_what_a_title_took_that_the_end_of_the_process_broke_off_is_asked_for(
+    upstream: LoopbackOpenRouter, tmp_path: Path, end: str
+) -> None:
+    upstream.generation_lag = 0
+    hold = Hold()
+    upstream.by_model[NAMER] = lambda: answer("Late", model=NAMER, holds={0: hold}, usage=spent(7, 3, 0.000123))
+    async with process(tmp_path, upstream.base_url, HOLDFAST_TITLE_MODEL=NAMER) as (served, running):
+        started = (await served.send("One.", model_id=MODEL))[0].event
+        await hold.reached.wait()
+        while len(await rows(tmp_path / "holdfast.sqlite3", "SELECT 1 FROM calls")) < 2:
+            await served.get("/health")
+        getattr(running, end)()
+        await running.wait()
+    await rows(tmp_path / "holdfast.sqlite3", "UPDATE tasks SET due_at = 0")  # Rather than wait a minute.
+    upstream.by_model[NAMER] = titled("Named at last")
+    async with process(tmp_path, upstream.base_url, HOLDFAST_TITLE_MODEL=NAMER) as (served, _):
+        assert await until_named(served, started) == "Named at last"
+        while (total := (await served.get("/api/usage"))["total"])["unknown"]:
+            pass
+    assert (total["calls"], total["cost"]) == (3, "0.000131")
+    assert await rows(tmp_path / "holdfast.sqlite3", "SELECT count(*) FROM tasks") == [(0,)]
 
 
 async def test_a_model_that_brings_the_process_down_is_not_asked_for_ever(

@@ -301,7 +301,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A line of the ledger: one call to a provider, for an owner and a purpose."""
+    """A line of the ledger: one call to a provider, for an owner and a purpose. `number`: where it is written already."""
 
     owner_id: OwnerId
     purpose: Purpose
@@ -310,6 +310,7 @@ class Call:
     preset_id: int | None
     model: str
     outcome: Outcome
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from holdfast.store import tasks as tasks_
 from holdfast.store.database import Noun, reading, writing
 from holdfast.store.schema import calls
 
-_ADD: Final = insert(calls)
+_ADD: Final = insert(calls).returning(calls.c.number)
+_REPLACE: Final = update(calls).where(calls.c.number == bindparam("line"))
 _FILL: Final = update(calls).where(
     calls.c.generation_id == bindparam("of_generation"), calls.c.purpose == Purpose.ANSWER
 )
@@ -85,10 +86,7 @@ class Calls(Noun):
     @reading
     def list_open(self, connection: Connection, task: Task) -> list[OpenCall]:
         """The lines of an answer, or of its naming, of which something is not known."""
-        values = {"of_generation": task.generation_id, "for_purpose": _RECONCILED[task.kind]}
-        found = connection.execute(_OPEN, values).mappings()
-        lines = [OpenCall(row["number"], rows.call_outcome(row)) for row in found]
-        return [line for line in lines if not line.outcome.settled]
+        return list_open(connection, task.generation_id, _RECONCILED[task.kind])
 
     @writing()
     def complete(self, connection: Connection, task: Task, found: Sequence[OpenCall]) -> None:
@@ -105,8 +103,19 @@ def _totals(row: RowMapping) -> Totals:
     return Totals(calls=row["calls"], unknown=row["calls"] - row["known"], **figures)
 
 
-def add(connection: Connection, call: Call) -> None:
-    """Write a line."""
+def list_open(connection: Connection, generation_id: str, purpose: Purpose) -> list[OpenCall]:
+    """What `Calls.list_open` does."""
+    found = connection.execute(_OPEN, {"of_generation": generation_id, "for_purpose": purpose}).mappings()
+    lines = [OpenCall(row["number"], rows.call_outcome(row)) for row in found]
+    return [line for line in lines if not line.outcome.settled]
+
+
+def add(connection: Connection, call: Call) -> int:
+    """Write a line, or what is known by now into the one that is there; its number."""
+    source = CostSource.UNKNOWN if call.outcome.usage.cost is None else CostSource.STREAM
+    if call.number is not None:
+        connection.execute(_REPLACE, {"line": call.number, "cost_source": source} | rows.call_columns(call.outcome))
+        return call.number
     values: dict[str, Any] = {
         "owner_id": call.owner_id,
         "purpose": call.purpose,
@@ -114,10 +123,11 @@ def add(connection: Connection, call: Call) -> None:
         "generation_id": call.generation_id,
         "preset_id": call.preset_id,
         "model": call.model,
-        "cost_source": CostSource.UNKNOWN if call.outcome.usage.cost is None else CostSource.STREAM,
+        "cost_source": source,
         "created_at": now(),
     }
-    connection.execute(_ADD, values | rows.call_columns(call.outcome))
+    number: int = connection.execute(_ADD, values | rows.call_columns(call.outcome)).scalar_one()
+    return number
 
 
 def fill(connection: Connection, generation_id: str, outcome: Outcome, source: CostSource) -> None:

@@ -74,18 +74,23 @@ class Tasks(Noun):
         remove(connection, task)
 
 
-def add(connection: Connection, kind: TaskKind, generation_id: str) -> int:
-    """Make something due at once; the task's number."""
+def add(connection: Connection, kind: TaskKind, generation_id: str, *, after: int = 0) -> int:
+    """Make something due, at once or after some microseconds; the task's number."""
     at = now()
-    values = {"kind": kind, "generation_id": generation_id, "due_at": at, "attempts": 0, "created_at": at}
+    values = {"kind": kind, "generation_id": generation_id, "due_at": at + after, "attempts": 0, "created_at": at}
     number: int = connection.execute(_ADD, values).scalar_one()
     return number
 
 
-def begin(connection: Connection, kind: TaskKind, generation_id: str) -> None:
-    """Make something due at once, and begin anew where it is waiting already."""
+def begin(connection: Connection, kind: TaskKind, generation_id: str, *, after: int = 0) -> None:
+    """Make something due as `add` does, and begin anew where it is waiting already."""
+    drop(connection, kind, generation_id)
+    add(connection, kind, generation_id, after=after)
+
+
+def drop(connection: Connection, kind: TaskKind, generation_id: str) -> None:
+    """It need not be done, if it was to be."""
     connection.execute(_DROP, {"of_kind": kind, "of_generation": generation_id})
-    add(connection, kind, generation_id)
 
 
 def remove(connection: Connection, task: Task) -> None:

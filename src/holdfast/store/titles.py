@@ -5,6 +5,7 @@ that person asked for it since, which the task keeps as the revision of the titl
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, exists, or_, select, update
@@ -15,6 +16,7 @@ from holdfast.domain import (
     Exchange,
     Generation,
     OwnerId,
+    Purpose,
     Role,
     Status,
     Task,
@@ -28,6 +30,9 @@ from holdfast.store import tasks as tasks_
 from holdfast.store.database import Noun, reading, writing
 from holdfast.store.messages import branch
 from holdfast.store.schema import conversations, generations, messages, not_deleted, tasks
+
+_UNDER_WAY: Final = 90_000_000
+"""Microseconds after which a call for a title is over, whatever became of who made it."""
 
 _conversation = conversations.c.id == bindparam("conversation_id")
 _wished = select(tasks.c.wished_revision).where(tasks.c.number == bindparam("task_number")).scalar_subquery()
@@ -132,6 +137,12 @@ class Titles(Noun):
             wished_revision=row["wished_revision"],
         )
 
+    @writing(durable=False)
+    def note(self, connection: Connection, call: Call) -> Call:
+        """Write down a call while it is made: where the process ends in it, what it took is asked for later."""
+        tasks_.begin(connection, TaskKind.RECONCILE_TITLE, call.generation_id, after=_UNDER_WAY)
+        return replace(call, number=calls_.add(connection, call))
+
     @writing()
     def name(self, connection: Connection, task: Task, exchange: Exchange, title: str, calls: Sequence[Call]) -> bool:
         """Store an automatic title and what it cost, and end the task; whether the title was taken.
@@ -151,8 +162,10 @@ class Titles(Noun):
         for call in calls:
             calls_.add(connection, call)
         tasks_.remove(connection, task)
-        if any(call.outcome.upstream_id and not call.outcome.settled for call in calls):
+        if calls_.list_open(connection, exchange.generation_id, Purpose.TITLE):
             tasks_.begin(connection, TaskKind.RECONCILE_TITLE, exchange.generation_id)
+        else:
+            tasks_.drop(connection, TaskKind.RECONCILE_TITLE, exchange.generation_id)
         return bool(named)
 
     @writing(durable=False)

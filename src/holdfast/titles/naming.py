@@ -5,6 +5,7 @@ only where that person asked for it since.
 """
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -111,27 +112,29 @@ class Titles:
     async def _ask(self, model: str, exchange: Exchange) -> tuple[str, Call | None]:
         """One model's title, empty where it gave none, and the ledger's line for a call that was taken."""
         said = ""
-        completion: Completion | None = None
+        call: Call | None = None
         request = CompletionRequest(
             model=model, prompt=_prompt(exchange), conversation_id=exchange.conversation_id, parameters=_PARAMETERS
         )
         try:
             async with asyncio.timeout(_PATIENCE), self._provider.stream(request) as completion:
+                call = await self._store.titles.note(_call(model, exchange, completion))
                 said = await _read(completion)
         except (ProviderError, TimeoutError) as error:
             _log.info("title.not_given", model=model, error=type(error).__name__)
-        if completion is None:
-            return "", None
-        call = Call(
-            owner_id=exchange.owner_id,
-            purpose=Purpose.TITLE,
-            conversation_id=exchange.conversation_id,
-            generation_id=exchange.generation_id,
-            preset_id=None,
-            model=model,
-            outcome=completion.outcome,
-        )
-        return clean(said), call
+        return clean(said), call and replace(call, outcome=completion.outcome)
+
+
+def _call(model: str, exchange: Exchange, completion: Completion) -> Call:
+    return Call(
+        owner_id=exchange.owner_id,
+        purpose=Purpose.TITLE,
+        conversation_id=exchange.conversation_id,
+        generation_id=exchange.generation_id,
+        preset_id=None,
+        model=model,
+        outcome=completion.outcome,
+    )
 
 
 async def _read(completion: Completion) -> str:

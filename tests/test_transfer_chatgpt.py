@@ -54,6 +54,10 @@ def conversation(current: str | None = None, **nodes: dict[str, Any]) -> dict[st
     }
 
 
+def role_of(place: dict[str, Any]) -> str:
+    return place["message"]["author"]["role"] if place["message"] else ""
+
+
 def items(*values: Any) -> list[Item]:
     return list(read(io.BytesIO(json.dumps(values).encode())))
 
@@ -246,10 +250,15 @@ def test_any_tangle_becomes_questions_and_answers_in_turn() -> None:
         value = conversation(current=random.choice([*names, "gone"]), **nodes)
         for each in nodes.values():
             random.shuffle(each["children"])
+            each["children"] = each["children"][random.randint(0, 1) :]
             each["children"] += random.choices([*names, "gone"], k=random.randint(0, 1))
+        spoken = {f"said {name}" for name in names if role_of(nodes[name]) in ("user", "assistant")}
         (item,) = items(value)
         if isinstance(item, LeftOut):
+            assert not spoken
             continue
+        came = {words for message in item.whole.messages for words in message.content.split("\n\n")}
+        assert came - {""} == spoken, f"trial {trial}, seed {SEED}"
         seen: dict[str | None, Role | None] = {None: None}
         for message in item.whole.messages:
             assert message.parent_id in seen, f"trial {trial}, seed {SEED}"

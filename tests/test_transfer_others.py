@@ -114,6 +114,13 @@ def test_a_parent_that_forgot_its_child_keeps_it() -> None:
     assert drawn(item) == [("?", None), ("!", "?")]
 
 
+def test_messages_that_follow_each_other_in_a_circle_are_kept() -> None:
+    item = the([chat(q=said("a", role="user", content="?"), a=said("q", role="assistant", content="!"))])
+    assert drawn(item) == [("?", None), ("!", "?")]
+    item = the(exported([spoke("q", "a", "?", user=True), spoke("a", "q", "!"), spoke("r", ZERO, "Else?", user=True)]))
+    assert drawn(item) == [("Else?", None), ("?", None), ("!", "?")]
+
+
 def test_openings_that_are_never_closed_cost_no_time() -> None:
     content = '<details type="reasoning">' * 200_000
     item = the([chat(q=said(None, "a", role="user", content="?"), a=said("q", role="assistant", content=content))])

@@ -301,7 +301,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A line of the ledger: one call to a provider, for an owner and a purpose. `number`: where it is written already."""
+    """A line of the ledger: one call to a provider, for an owner and a purpose. `number`: of one that is written."""
 
     owner_id: OwnerId
     purpose: Purpose

@@ -80,6 +80,9 @@ def convert(value: Mapping[str, Any]) -> Item:
     places = tree.mapping
     roots = [id_ for id_, place in places.items() if place.parent not in places]
     children = {id_: [each for each in place.children or () if each in places] for id_, place in places.items()}
+    for id_, place in places.items():  # A parent may have forgotten a child.
+        if place.parent in children:
+            children[place.parent].append(id_)
     parts: Counter[Part] = Counter()
     order = ordered(roots, children)
     nodes = [_node(id_, places[id_], tree.default_model_slug, parts) for id_ in order]

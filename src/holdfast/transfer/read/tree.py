@@ -73,14 +73,18 @@ class _Grown:
 
 
 def ordered(roots: Iterable[str], children: Mapping[str, Sequence[str]]) -> list[str]:
-    """Every id that can be reached, each once, none before its parent, those of one parent in their order."""
+    """Every id that has children, be it none, each once, no other than a root before its parent, siblings in order.
+
+    What follows itself in a circle is reached from no root; the first of it becomes one.
+    """
     found: dict[str, None] = {}
-    waiting = [*roots][::-1]
-    while waiting:
-        id_ = waiting.pop()
-        if id_ not in found:
-            found[id_] = None
-            waiting.extend(reversed(children.get(id_, ())))
+    for begin in (*roots, *children):
+        waiting = [begin]
+        while waiting:
+            id_ = waiting.pop()
+            if id_ not in found:
+                found[id_] = None
+                waiting.extend(reversed(children.get(id_, ())))
     return list(found)
 
 

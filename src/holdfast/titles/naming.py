@@ -113,6 +113,7 @@ class Titles:
         """One model's title, empty where it gave none, and the ledger's line for a call that was taken."""
         said = ""
         call: Call | None = None
+        completion: Completion | None = None
         request = CompletionRequest(
             model=model, prompt=_prompt(exchange), conversation_id=exchange.conversation_id, parameters=_PARAMETERS
         )
@@ -122,7 +123,7 @@ class Titles:
                 said = await _read(completion)
         except (ProviderError, TimeoutError) as error:
             _log.info("title.not_given", model=model, error=type(error).__name__)
-        return clean(said), call and replace(call, outcome=completion.outcome)
+        return clean(said), replace(call, outcome=completion.outcome) if call and completion else None
 
 
 def _call(model: str, exchange: Exchange, completion: Completion) -> Call:

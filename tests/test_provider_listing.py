@@ -1,5 +1,6 @@
 """The list of models, as long, short or broken as servers send it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from holdfast.errors import (
     UpstreamProtocol,
 )
 from holdfast.provider.openrouter import OpenRouter
+from holdfast.provider.shelf import Shelf
 from openrouter import LoopbackOpenRouter
 from replies import (
     Close,
@@ -44,6 +46,19 @@ async def test_a_server_that_lists_only_ids_is_understood(upstream: LoopbackOpen
         ("llama3:8b", "llama3:8b", None, False),
         ("x", "x", 4096, False),
     ]
+
+
+async def test_truth_is_no_number_in_a_list_and_the_list_is_kept_with_it(
+    upstream: LoopbackOpenRouter, provider: OpenRouter, tmp_path: Path
+) -> None:
+    upstream.models_reply = document({"data": [{"id": "x", "context_length": True, "created": True}]})
+    models = await provider.list_models()
+    assert (models[0].context_length, models[0].created) == (None, None)
+    shelf = Shelf(tmp_path / "models.json", "source")
+    shelf.write(models, 1, is_openrouter=None)
+    kept = shelf.read()
+    assert kept
+    assert kept.models == models
 
 
 async def test_a_model_paid_by_the_call_is_not_free(upstream: LoopbackOpenRouter, provider: OpenRouter) -> None:

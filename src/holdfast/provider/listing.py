@@ -60,7 +60,7 @@ def _model(entry: object) -> Model | None:
         completion_price=completion,
         input_modalities=_modalities(architecture, "input_modalities"),
         output_modalities=_modalities(architecture, "output_modalities"),
-        created=created if isinstance(created, int) and 0 < created < _MAX_NUMBER else None,
+        created=created if type(created) is int and 0 < created < _MAX_NUMBER else None,
     )
 
 
@@ -72,7 +72,7 @@ def _context_length(entry: object) -> int | None:
         _member(entry, "max_model_len"),
         _member(_member(entry, "meta"), "n_ctx_train"),
     )
-    return next((each for each in places if isinstance(each, int) and 0 < each < _MAX_NUMBER), None)
+    return next((each for each in places if type(each) is int and 0 < each < _MAX_NUMBER), None)
 
 
 def _price(pricing: object, name: str) -> Decimal | None:

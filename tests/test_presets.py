@@ -103,6 +103,7 @@ async def test_on_a_server_that_lists_only_ids_of_its_own_the_first_one_answers_
         assert (refused.status_code, refused.json()["error"]["code"]) == (422, "unknown_model")
         assert "llama3:8b" in refused.json()["error"]["message"]
         (listed,) = [model for model in (await served.get("/api/models"))["items"] if model["id"] == "qwen3"]
+        assert listed["modalities"] == ["text"]
         assert (listed["name"], listed["prompt_price"], listed["context_length"]) == ("qwen3", None, None)
 
 
@@ -153,6 +154,14 @@ async def test_a_preset_is_changed_used_and_put_back(served: Served, upstream: L
     assert (await served.get("/api/presets"))["items"][1] == shipped
 
 
+async def test_a_preset_that_was_read_can_be_written_back_as_it_is(served: Served) -> None:
+    before = (await served.get("/api/presets"))["items"]
+    for preset in before:
+        written = await served.http.put(f"/api/presets/{preset['id']}", json=preset)
+        assert (written.status_code, written.json()) == (200, preset)
+    assert (await served.get("/api/presets"))["items"] == before
+
+
 async def test_the_default_preset_is_asked_where_none_is_named(served: Served, upstream: LoopbackOpenRouter) -> None:
     await served.http.put("/api/presets/4", json=CHANGED)
     chosen = (await served.http.patch("/api/presets", json={"default_preset_id": 4})).json()
@@ -186,6 +195,7 @@ async def test_a_preset_whose_model_is_gone_says_so_and_what_may_stand_in(
         ("/api/presets/1", {"parameters": {"stop": "x" * 9_000}}),
         ("/api/presets/1", {"fallback_model_ids": ["acme/chat-1"] * 6}),
         ("/api/presets/1", {"unknown": 1}),
+        ("/api/presets/1", {"id": 2}),
         ("/api/presets/1", {"parameters": {"deep": [[[[[[[[[[1]]]]]]]]]]}}),
     ],
 )

@@ -42,8 +42,14 @@ def _look_into(value: Any, depth: int) -> None:
 
 
 class Preset(Body):
-    """A way to ask. `parameters` are the provider's sampling fields, such as `temperature`."""
+    """A way to ask. `parameters` are the provider's sampling fields, such as `temperature`.
 
+    What was read can be written back: `id` is the address's own, and what the server works out is passed over.
+    """
+
+    id: int | None = None
+    effective_model_id: Any = None
+    nearest_model_ids: Any = None
     name: Annotated[str, Field(max_length=200)]
     model_id: ModelId
     fallback_model_ids: Annotated[list[ModelId], Field(default_factory=list, max_length=5)]
@@ -66,6 +72,8 @@ async def put_preset(
     parts: Wired, owner: Owner, preset_id: PresetId, body: Annotated[Preset, Depends(body_of(Preset))]
 ) -> shapes.Preset:
     """Change a preset. A model that the provider does not offer is refused, with the nearest names."""
+    if body.id not in (None, preset_id):
+        raise Invalid("id: it is another one than the address names.")
     name = text.title(body.name)
     if not name:
         raise Invalid("name: a preset needs one that can be seen.")

@@ -130,6 +130,7 @@ class Model(BaseModel):
     prompt_price: str | None
     completion_price: str | None
     free: bool
+    modalities: list[str]
     input_modalities: list[str]
     output_modalities: list[str]
 
@@ -359,6 +360,7 @@ def model(value: domain.Model) -> Model:
         prompt_price=None if value.prompt_price is None else format(value.prompt_price, "f"),
         completion_price=None if value.completion_price is None else format(value.completion_price, "f"),
         free=value.free,
+        modalities=list(dict.fromkeys([*value.input_modalities, *value.output_modalities])),
         input_modalities=list(value.input_modalities),
         output_modalities=list(value.output_modalities),
     )

@@ -115,6 +115,18 @@ async def test_they_say_what_a_look_at_every_answer_says(store: Store, database:
             }
 
 
+@pytest.mark.parametrize("change", ["veiled = true", "model = ''"])
+async def test_answers_of_which_the_model_is_not_told_are_not_counted(
+    store: Store, database: Path | str, change: str
+) -> None:
+    rng = random.Random(7)
+    for _ in range(3):
+        await answered(store, rng)
+    await rows(database, f"UPDATE generations SET {change} WHERE number > 1")
+    found = await store.statistics.gather(OWNER, since=0)
+    assert [each.answers for each in (*found.by_preset.values(), *found.by_model.values())] == [1, 1]
+
+
 async def test_an_answer_that_was_continued_counts_once_and_costs_what_all_its_parts_do(
     store: Store, database: Path | str
 ) -> None:

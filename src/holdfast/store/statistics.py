@@ -41,6 +41,15 @@ GROUPS: Final = 100
 _TAIL: Final = 90
 Key = tuple[Any, ...]
 
+_counted: Final = (
+    generations.c.owner_id == bindparam("owner"),
+    generations.c.created_at >= bindparam("since"),
+    generations.c.status != Status.STREAMING,
+    generations.c.veiled.is_(False),  # A rating would tell whose a blind answer is.
+    generations.c.model != "",  # Of what came from elsewhere it is not always known.
+    generations.c.conversation_id.not_in(deleted),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -104,12 +113,7 @@ def _answers() -> CTE:
             cast(generations.c.first_token_ms, Float).label("first_token_ms"),
             case((writing > 0, generations.c.completion_tokens * 1000.0 / writing)).label("tokens_per_second"),
         )
-        .where(
-            generations.c.owner_id == bindparam("owner"),
-            generations.c.created_at >= bindparam("since"),
-            generations.c.status != Status.STREAMING,
-            generations.c.conversation_id.not_in(deleted),
-        )
+        .where(*_counted)
         .order_by(generations.c.created_at.desc())
         .limit(bindparam("limit", type_=Integer))
         .cte("runs")
@@ -197,16 +201,7 @@ def _ranked(columns: Sequence[Any], metric: str) -> Select[Any]:
 
 _Statements = tuple[Sequence[str], Select[Any], Select[Any], Select[Any]]
 _STATEMENTS: Final[list[_Statements]] = [(keys, _counts(keys), _failures(keys), _spreads(keys)) for keys in _GROUPINGS]
-_COUNT_RUNS: Final = (
-    select(func.count())
-    .select_from(generations)
-    .where(
-        generations.c.owner_id == bindparam("owner"),
-        generations.c.created_at >= bindparam("since"),
-        generations.c.status != Status.STREAMING,
-        generations.c.conversation_id.not_in(deleted),
-    )
-)
+_COUNT_RUNS: Final = select(func.count()).select_from(generations).where(*_counted)
 
 
 class Statistics(Noun):

@@ -58,12 +58,23 @@ BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u
             "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Sailing<|end|>",
             "Sailing",
         ),
+        ("[THINK]Hm.[/THINK]Sailing", "Sailing"),
+        ("[THINK]never closed", ""),
+        ("<h1>Sailing <b>north</b></h1>", "Sailing north"),
+        ('<p class="x">\n  <strong>Sailing</strong><br/>\n</p>', "Sailing"),
+        ("<div></div>", ""),
+        ("How <div> and <br works", "How <div> and <br works"),
         ("Sailing</s>", "Sailing"),
         ("<think>never closed", ""),
         ("", ""),
         ('""', ""),
         ("…", ""),
         ("Title:", ""),
+        ("null", ""),
+        ("**N/A**", ""),
+        ("Untitled.", ""),
+        ('{"title": "New Chat"}', ""),
+        ("None of the Above", "None of the Above"),
         ("\u202eevil\u202c", "evil"),
         ('\u202e"evil"\u202c', "evil"),
         ("a\x00b\x1b[31m", "ab[31m"),
@@ -197,7 +208,9 @@ def test_a_title_is_found_within_whatever_stands_around_it(title: str) -> None:
     assert {each: found for each in said if (found := clean(each)) != title} == {}
 
 
-@pytest.mark.parametrize("part", ["*", '"', "a*", "<think>", "[", "> ", "{", "` ", "Title:", "here is "])
+@pytest.mark.parametrize(
+    "part", ["*", '"', "a*", "<b>", "[THINK]", "<think>", "[", "> ", "{", "` ", "Title:", "here is "]
+)
 def test_what_is_made_to_take_long_does_not(part: str) -> None:
     assert len(clean(part * 2000)) <= 80  # A pattern that goes back and forth would take hours.
 

@@ -15,16 +15,22 @@ _TALK: Final = 12
 
 _THOUGHT: Final = re.compile(
     r"<(think|thinking|thought|thoughts|reasoning|reflection|scratchpad)\b[^<>]*>.*?(</\1>|\Z)"
-    r"|◁think▷.*?(◁/think▷|\Z)",
+    r"|◁think▷.*?(◁/think▷|\Z)|\[think\].*?(\[/think\]|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
 _THOUGHT_BEFORE: Final = re.compile(
-    r".*(?:</(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad)>|<\|message\|>)",
+    r".*(?:</(?:think|thinking|thought|thoughts|reasoning|reflection|scratchpad)>|<\|message\|>|\[/think\])",
     re.DOTALL | re.IGNORECASE,
 )
 """What was begun before the first word, and what templates put before the last message."""
 
 _TAG: Final = re.compile(r"</?(?:title|name|answer|output|response)>|</s>|<\|[^<>|]*\|>", re.IGNORECASE)
+_HTML: Final = re.compile(
+    r"<(h[1-6]|p|div|span|center|b|i|u|em|strong|mark)\b[^<>]*>([^<>]*)</\1>|<br ?/?>", re.IGNORECASE
+)
+_NESTED: Final = 4
+"""Pairs of HTML's tags that are looked for inside each other."""
+
 _LINK: Final = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _EMPHASIS: Final = re.compile(r"(?<!\w)(\*{1,3}|~~|`+)(?=[^\s*~`])(.+?)(?<=[^\s*~`])\1(?!\w)")
 _WHOLE_EMPHASIS: Final = re.compile(r"(_{1,3})\s*([^_]+?)\s*\1")
@@ -45,6 +51,12 @@ _LINE: Final = 400
 _APOSTROPHES: Final = "'‘’"  # noqa: RUF001 - which also stand within words
 _QUOTES: Final = '"“”„‟‚‛«»‹›「」『』《》〈〉＂'  # noqa: RUF001 - every language's
 _STOPS: Final = ".。．｡।۔"  # noqa: RUF001 - every language's
+
+_NOTHING: Final = frozenset(
+    {"null", "nil", "none", "n/a", "undefined", "unknown", "empty", "title", "titel", "untitled", "no title"}
+    | {"untitled conversation", "untitled chat", "new conversation", "new chat", "kein titel", "ohne titel"}
+)
+"""What programs and models say in place of a name."""
 
 _REFUSAL: Final = re.compile(
     r"(?:(?:i'm|i am) (?:really |very |so |truly )?(?:sorry|unable|afraid|not able)|sorry\b(?=\W*$|,|\s+(?:but|i)\b)"
@@ -74,6 +86,8 @@ _REFUSAL_ANYWHERE: Final = re.compile(
 def clean(said: str) -> str:
     """What a model said as a title of at most `WORDS` words; empty where it is none."""
     said = _TAG.sub(" ", _THOUGHT_BEFORE.sub("", _THOUGHT.sub("\n", said)))
+    for _ in range(_NESTED):
+        said = _HTML.sub(r" \2 ", said)
     lines = [line for line in said.splitlines() if not line.lstrip().startswith(_FENCE)]
     bare = [line for each in [_member(lines), *lines] if _says_something(line := _bare(each))]
     line = next((line for line in bare if not line.endswith((":", "："))), "")  # noqa: RUF001 - or it announces one
@@ -83,7 +97,7 @@ def clean(said: str) -> str:
     if len(words) > WORDS:
         line = "" if len(words) > _TALK else " ".join(words[:WORDS]).rstrip(",;:" + _STOPS) + "…"
     title = text.title(line).rstrip(_STOPS + " ")
-    return title if _says_something(title) else ""
+    return title if _says_something(title) and title.casefold() not in _NOTHING else ""
 
 
 def first_words(message: str) -> str:

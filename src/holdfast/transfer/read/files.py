@@ -15,6 +15,7 @@ from holdfast.transfer.read import chatgpt, librechat, open_webui, own
 from holdfast.transfer.read.archive import JSON, find_conversations
 from holdfast.transfer.read.bounds import Bounds
 from holdfast.transfer.read.item import Item, LeftOut, Reason, Taken
+from holdfast.transfer.read.surrogates import Mended
 
 Conversation = Mapping[str, Any]
 """A conversation as it stands in a file."""
@@ -107,10 +108,10 @@ class _Metered:
     """
 
     def __init__(self, file: JSON) -> None:
-        self._file = file
+        self._file = Mended(file)
         self._since = 0
         self._bounds = Bounds()
-        self.head = file.read(_HEAD).removeprefix(_BYTE_ORDER_MARK)
+        self.head = self._file.read(_HEAD).removeprefix(_BYTE_ORDER_MARK)
         self._ahead = self.head
 
     def begin_item(self) -> None:

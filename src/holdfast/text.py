@@ -40,6 +40,9 @@ _READ_IN_TWO_WAYS = frozenset("\u00df\u03c2")
 Source: https://www.unicode.org/reports/tr46/#Deviations. The joiners among them are not printable.
 """
 
+_IN_2003 = unicodedata.ucd_3_2_0.category
+"""The letters that IDNA 2003 knows: a later one it takes as it is, where a browser may read another one."""
+
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
 _BLANK_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
@@ -121,11 +124,16 @@ def web_host(address: str) -> str | None:
         return None
     if ":" in host:
         host = f"[{host}]"  # urlsplit has looked at what stands in them.
-    elif not _HOST.fullmatch(host) or not _READ_IN_TWO_WAYS.isdisjoint(name):
+    elif not _HOST.fullmatch(host) or not _is_read_in_one_way(name):
         return None
     if parts.scheme not in {"http", "https"} or "@" in parts.netloc or port == 0:
         return None
     return host if port is None else f"{host}:{port}"
+
+
+def _is_read_in_one_way(name: str) -> bool:
+    """Whether a host's name is the same one to IDNA 2003, which is spoken here, and to browsers."""
+    return _READ_IN_TWO_WAYS.isdisjoint(name) and all(_IN_2003(each) != "Cn" for each in name)
 
 
 def _is_blank(text: str) -> bool:

@@ -38,7 +38,7 @@ export class Conversations {
   /** Deleted: an older answer of the server must not bring them back. */
   #gone: ReadonlySet<string> = $state.raw(new Set());
   #fetching = false;
-  /** For each page that is on its way: what the feed told meanwhile, which may be newer. */
+  /** For each page or conversation that is on its way: what the feed told meanwhile, which may be newer. */
   readonly #told = new Set<Change[]>();
   /** How often the newest page was asked for, and which of these is shown. */
   #asked = 0;
@@ -67,11 +67,16 @@ export class Conversations {
     return [...this.#items, ...this.#pinned, ...this.#others].find((item) => item.id === id) ?? null;
   }
 
-  /** Make sure that this conversation is known. */
+  /** Make sure that this conversation is known. One that is on no page is asked for each time: nothing else tells what was missed of it. */
   async know(id: string): Promise<void> {
+    if ([...this.#items, ...this.#pinned].some((item) => item.id === id)) return;
+    const told: Change[] = [];
+    this.#told.add(told);
     // Without a title the page still works; the transcript says what is wrong.
-    const found = this.find(id) ? null : await api.getConversation(id).catch(() => null);
-    if (found && !this.find(id)) this.#others = [...this.#others, found];
+    const found = await api.getConversation(id).catch(() => null);
+    this.#told.delete(told);
+    if (found && !this.#gone.has(id)) this.#others = [...this.#others.filter((item) => item.id !== id), found];
+    for (const change of told) this.#take(change);
   }
 
   /** Fetch the newest page and lay it over what is known. Older ones stay, but what is between and behind them is asked for again. */
@@ -132,23 +137,23 @@ export class Conversations {
   }
 
   rename(item: ConversationItem, title: string): Promise<void> {
-    return this.#change(item, { title });
+    return this.#change(item, 'title', title);
   }
 
   pin(item: ConversationItem, pinned: boolean): Promise<void> {
-    return this.#change(item, { pinned });
+    return this.#change(item, 'pinned', pinned);
   }
 
-  /** Shown at once; a refusal puts back what was asked for and nothing else, for the feed may have told more meanwhile. */
-  async #change(item: ConversationItem, change: { title: string } | { pinned: boolean }): Promise<void> {
+  /** Shown at once; a refusal puts back what was asked for and nothing else, unless the feed has told something newer meanwhile. */
+  async #change<Key extends 'title' | 'pinned'>(item: ConversationItem, key: Key, value: ConversationItem[Key]): Promise<void> {
     this.refusal = null;
-    this.#put({ ...item, ...change });
+    this.#put({ ...item, [key]: value });
     try {
-      const changed = await api.patchConversation(item.id, change);
+      const changed = await api.patchConversation(item.id, { [key]: value });
       if (changed) this.#put(changed);
     } catch (error) {
       const now = this.find(item.id);
-      if (now) this.#put({ ...now, ...('title' in change ? { title: item.title } : { pinned: item.pinned }) });
+      if (now?.[key] === value) this.#put({ ...now, [key]: item[key] });
       this.refusal = asApiError(error);
     }
   }
@@ -163,6 +168,7 @@ export class Conversations {
     this.#gone = new Set([...this.#gone, id]);
     this.#items = this.#items.filter((item) => item.id !== id);
     this.#pinned = this.#pinned.filter((item) => item.id !== id);
+    this.#others = this.#others.filter((item) => item.id !== id);
   }
 
   /** Lay one conversation over what is known of it, in its place. */

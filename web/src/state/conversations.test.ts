@@ -210,11 +210,11 @@ test('a deletion waits, can be taken back, and otherwise is sent', async () => {
 
 test('a refusal leaves what the feed told meanwhile', async () => {
   await loaded([item('a', 10)]);
-  const pinning = conversations.pin(item('a', 10), true);
-  const call = last();
+  const changing = [conversations.pin(item('a', 10), true), conversations.rename(item('a', 10, { pinned: true }), 'Mine')];
+  const asked = calls.slice(-2);
   conversations.noticed(told('conversation_updated', item('a', 20, { title: 'Named' })));
-  call.answer(503, { error: { code: 'busy', message: '', retryable: true } });
-  await pinning;
+  for (const call of asked) call.answer(503, { error: { code: 'busy', message: '', retryable: true } });
+  await Promise.all(changing);
   expect([conversations.find('a')?.title, ids(), pinned()]).toEqual(['Named', ['a'], []]);
 });
 
@@ -226,4 +226,21 @@ test('leaving the page sends what waits, in a request that outlives it; a refusa
   last().answer(503, { error: { code: 'busy', message: '', retryable: true } });
   await vi.advanceTimersByTimeAsync(0);
   expect([ids(), conversations.refusal?.code]).toEqual([['a'], 'busy']);
+});
+
+test('what is on no page is asked for each time; what is told of it meanwhile is newer, and a deletion is final', async () => {
+  await loaded([item('z', 50)], 'z');
+  const known = async (title: string, meanwhile?: Change): Promise<string | undefined> => {
+    const knowing = conversations.know('a');
+    if (meanwhile) conversations.noticed(meanwhile);
+    last().answer(200, item('a', 10, { title }));
+    await knowing;
+    return conversations.find('a')?.title;
+  };
+  expect(await known('Old', told('conversation_updated', item('a', 10, { title: 'New' })))).toBe('New');
+  expect(await known('Newer')).toBe('Newer');
+  const deleted = { ...told('conversation_deleted', item('a', 10)), conversation: null };
+  conversations.noticed(deleted);
+  expect(conversations.find('a')).toBe(null);
+  expect([await known('Late', deleted), ids()]).toEqual([undefined, ['z']]);
 });

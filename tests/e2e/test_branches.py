@@ -79,6 +79,43 @@ async def test_an_edited_message_that_is_refused_is_still_to_be_edited(
     await expect(edit).to_have_count(0)
 
 
+async def test_a_refused_edit_takes_no_focus_and_stays_while_another_is_left(
+    visit: Visit, served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    upstream.script(answer("Words.\n\n" * 200), answer("Two."))
+    person = await visit(served.url)
+    await person.say("First question")
+    await expect(person.text).to_contain_text("Words.")
+    await person.say("Second question")
+    await expect(person.text.last).to_have_text("Two.")
+    elsewhere = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await elsewhere.wait()
+        await route.fulfill(status=429, json={"error": {"code": "rate_limited", "message": "", "retryable": True}})
+
+    await person.page.route("**/chat", late)
+    view = person.page.locator(".viewport")
+    await view.evaluate("(view) => view.scrollTo(0, 0)")
+    first, second = (person.questions.filter(has_text=words) for words in ("First", "Second"))
+    await first.get_by_role("button", name="Edit and send again").click()
+    edit = person.page.get_by_role("textbox", name="Edit the message")
+    await edit.fill("Better question")
+    await person.button("Send again").click()
+    await person.page.keyboard.press("Control+k")
+    await person.page.keyboard.type("pere")
+    elsewhere.set()
+    await expect(edit).to_have_value("Better question")
+    await person.page.keyboard.type("grine")
+    await expect(person.page.get_by_role("combobox", name="Search")).to_have_value("peregrine")
+    await view.evaluate("(view) => view.scrollTo(0, view.scrollHeight)")
+    await second.get_by_role("button", name="Edit and send again").click()
+    await expect(edit).to_have_count(2)
+    await edit.last.press("Escape")
+    await expect(edit).to_have_count(1)
+    await expect(edit).to_have_value("Better question")
+
+
 async def test_editing_makes_a_branch_that_keeps_what_was_below(
     visit: Visit, served: Served, upstream: LoopbackOpenRouter
 ) -> None:

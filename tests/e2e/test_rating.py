@@ -116,6 +116,12 @@ async def test_a_comment_that_was_not_taken_stays_until_it_is(
     await person.page.unroute("**/rating")
     await person.page.route("**/rating", late)
     await person.button("Save").click()
+    async with person.page.expect_response("**/rating"):
+        await comment.fill("Not what I meant, and more.")
+        elsewhere.set()
+    elsewhere.clear()
+    await person.button("Save").click()
+    await expect(comment).to_have_value("Not what I meant, and more.")
     await person.message.fill("Another thing")
     elsewhere.set()
     await expect(comment).to_have_count(0)

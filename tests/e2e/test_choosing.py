@@ -200,6 +200,23 @@ async def test_a_filter_that_the_list_has_no_use_for_hides_nothing(visit: Visit,
     await expect(free).to_have_count(0)
 
 
+async def test_an_order_that_the_list_has_no_use_for_is_by_name(visit: Visit, served: Served) -> None:
+    person = await visit(served.url)
+    chosen = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        await chosen.wait()
+        await route.fulfill(json={"items": [{"id": "qwen3", "context_length": 9}, {"id": "llama3", "context_length": 8}]})
+
+    await person.page.route("**/api/models", late)
+    await person.page.get_by_role("button", name="Choose a model").click()
+    order = person.page.get_by_role("dialog").get_by_label("Order")
+    await order.select_option("price")
+    chosen.set()
+    await expect(person.page.get_by_role("listbox").get_by_role("option")).to_have_count(2)
+    await expect(order).to_have_value("name")
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_enter_around_a_failure_of_the_list_chooses_nothing(visit: Visit, served: Served, when: str) -> None:
     person = await visit(served.url)

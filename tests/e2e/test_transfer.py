@@ -1,11 +1,12 @@
 """Conversations leave as files and come in from them, and the person sees first what would come."""
 
+import asyncio
 import json
 from dataclasses import replace
 from random import Random
 
 import pytest
-from playwright.async_api import FilePayload, expect
+from playwright.async_api import FilePayload, Route, expect
 
 from e2e.conftest import Visit
 from e2e.test_accessible import nothing_is_cut_off, without_barriers
@@ -55,6 +56,33 @@ async def test_a_file_is_shown_before_it_comes_in_and_its_text_stays_text(visit:
     await expect(person.text).to_contain_text("<img src=x onerror=alert(1)>")
     await person.say("Go on.")
     await expect(person.text).to_contain_text("t19")
+
+
+async def test_what_is_pressed_twice_is_taken_once_and_keeps_the_focus_where_it_is_refused(
+    visit: Visit, served: Served
+) -> None:
+    person = await visit(f"{served.url}/settings/transfer")
+    await person.page.get_by_label("Choose a file").set_input_files(upload("all.json", document_of(whole(Random(1)))))
+    asked = 0
+    pressed = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        nonlocal asked
+        asked += 1
+        await pressed.wait()
+        await route.fulfill(status=503, json={"error": {"code": "busy", "message": "", "retryable": True}})
+
+    take = person.button("Import them")
+    await expect(take).to_be_visible()
+    await person.page.route("**/api/imports/**", late)
+    await take.press("Enter")
+    await take.press("Enter")
+    await expect(person.page.get_by_role("progressbar")).to_be_visible()
+    pressed.set()
+    await expect(person.page.get_by_role("alert")).to_be_visible()
+    await expect(take).to_be_focused()
+    assert asked == 1
+    await person.page.unroute("**/api/imports/**")
 
 
 async def test_a_file_that_is_none_is_told_and_never_done(visit: Visit, served: Served) -> None:

@@ -206,7 +206,8 @@ async def test_an_order_that_the_list_has_no_use_for_is_by_name(visit: Visit, se
 
     async def late(route: Route) -> None:
         await chosen.wait()
-        await route.fulfill(json={"items": [{"id": "qwen3", "context_length": 9}, {"id": "llama3", "context_length": 8}]})
+        models = [{"id": "qwen3", "context_length": 9}, {"id": "llama3", "context_length": 8}]
+        await route.fulfill(json={"items": models})
 
     await person.page.route("**/api/models", late)
     await person.page.get_by_role("button", name="Choose a model").click()

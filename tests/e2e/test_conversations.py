@@ -279,6 +279,35 @@ async def test_what_did_not_load_says_so_and_is_tried_again(visit: Visit, served
     await expect(person.conversations).to_have_count(1)
 
 
+@pytest.mark.parametrize("words", ["", "peregrine"])
+async def test_who_asks_again_for_the_next_page_by_a_key_keeps_the_place(
+    visit: Visit, served: Served, words: str
+) -> None:
+    await served.send("A peregrine", model_id="acme/chat-1")
+    person = await visit(served.url)
+    is_there = False
+
+    async def pages(route: Route) -> None:
+        if "cursor=" not in route.request.url:
+            page = await (await route.fetch()).json()
+            await route.fulfill(json=page | {"next_cursor": "next"})
+        elif is_there:
+            await route.fulfill(json={"items": [], "next_cursor": None})
+        else:
+            await route.abort()
+
+    await person.page.route(re.compile(r"/api/(conversations|search)\?"), pages)
+    await person.page.reload()
+    search = person.page.get_by_role("combobox", name="Search")
+    await search.fill(words)
+    again = person.page.get_by_role("alert").get_by_role("button", name="Try again")
+    await expect(again).to_have_count(1)
+    is_there = True
+    await again.press("Enter")
+    await expect(again).to_have_count(0)
+    await expect(search if words else person.conversations).to_be_focused()
+
+
 async def test_a_new_conversation_gets_its_name_in_every_tab_while_they_are_looked_at(
     visit: Visit, upstream: LoopbackOpenRouter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

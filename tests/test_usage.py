@@ -16,7 +16,7 @@ from holdfast.store import Store
 from holdfast.usage import LONGEST_PAUSE, PATIENCE, Reconciling
 from listening import KEY
 from openrouter import LoopbackOpenRouter
-from replies import Close, Hold, answer, broken_off, spent
+from replies import Close, Hold, Reply, Silence, answer, broken_off, refusal, spent
 from serving import Served, process
 from stored import OWNER, add_stranger, rows, send, write
 
@@ -84,6 +84,24 @@ async def test_an_answer_that_a_kill_broke_off_learns_its_cost(upstream: Loopbac
         message = await until(served, started["conversation_id"], lambda message: message["cost"] is not None)
         assert (message["status"], message["provider"]) == ("interrupted", "Acme")
     assert len(upstream.completions) == 1
+
+
+@pytest.mark.parametrize("how", ["stopped", "deleted"])
+async def test_a_call_that_is_left_before_it_says_anything_is_not_called_free(
+    served: Served, upstream: LoopbackOpenRouter, how: str
+) -> None:
+    hold = Hold()
+    upstream.script(Reply(before=[hold, Silence()]), refusal(429))
+    async with served.sending("Tell me.", model_id=MODEL) as stream:
+        started = (await stream.until("started")).event
+        await hold.reached.wait()
+        place = "generations" if how == "stopped" else "conversations"
+        await served.http.delete(f"/api/{place}/{started[f'{place[:-1]}_id']}")
+        await stream.until("done" if how == "stopped" else "error")
+    await served.send("And now?", model_id=MODEL)
+    total = (await served.get("/api/usage"))["total"]
+    assert (total["calls"], total["unknown"]) == (1, 1)
+    assert await rows(served.data / "holdfast.sqlite3", "SELECT cost_source FROM calls") == [("unknown",)]
 
 
 @pytest.mark.parametrize("stopped", [False, True])

@@ -11,12 +11,17 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import IntEnum, StrEnum
-from typing import Any, NamedTuple, NewType
+from typing import Any, Final, NamedTuple, NewType
+
+from holdfast.errors import Interrupted, Stalled
 
 OwnerId = NewType("OwnerId", str)
 
 PERSONAL_OWNER = OwnerId("owner")
 """The one owner of personal mode."""
+
+LEFT: Final = frozenset({Interrupted.code, Stalled.code})
+"""Errors with which a call ends that the provider may be working on."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PICO = 12
@@ -253,9 +258,13 @@ class Generation:
         return bool(self.spans) or self.status in (Status.COMPLETE, Status.STREAMING)
 
     @property
-    def heard(self) -> bool:
-        """Whether anything ever came back from the provider: if not, the call took nothing."""
-        return bool(self.outcome.upstream_id or self.outcome.model_id_used or self.spans)
+    def may_cost(self) -> bool:
+        """Whether its call may have taken something: the provider began to answer, or was left before it did.
+
+        A call that was refused, or reached nobody, took nothing.
+        """
+        heard = self.outcome.upstream_id or self.outcome.model_id_used or self.spans
+        return bool(heard) or self.failure is None or self.failure.code in LEFT
 
 
 def standing(runs: Sequence[Generation]) -> Generation:

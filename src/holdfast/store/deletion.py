@@ -78,8 +78,6 @@ def begin(connection: Connection, conversation_id: str) -> list[str]:
 def _account(connection: Connection, row: RowMapping) -> None:
     """The ledger's line of a call that is broken off here, and the question what it took."""
     run = rows.generation(row)
-    if not run.heard:
-        return
     call = Call(row["owner_id"], Purpose.ANSWER, run.conversation_id, run.id, run.preset_id, run.model, run.outcome)
     calls_.add(connection, call)
     if run.outcome.upstream_id:

@@ -104,7 +104,7 @@ def settle(
 def _follow_up(connection: Connection, owner: OwnerId, settled: Generation) -> None:
     """The ledger's line, and what is left to do."""
     outcome = settled.outcome
-    if settled.heard:
+    if settled.may_cost:
         calls_.add(
             connection,
             Call(

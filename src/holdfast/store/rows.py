@@ -125,16 +125,13 @@ def outcome_columns(outcome: Outcome) -> dict[str, Any]:
 
 
 def sum_usage(generations: list[Generation]) -> Usage:
-    """What all runs of one message took together; unknown where that of any call is.
-
-    A call of which nothing was ever heard took nothing.
-    """
+    """What all runs of one message took together; unknown where that of any call is."""
 
     def total(values: list[int | None]) -> int | None:
         known = [value for value in values if value is not None]
         return sum(known) if known and len(known) == len(values) else None
 
-    usages = [run.outcome.usage for run in generations if run.heard]
+    usages = [run.outcome.usage for run in generations if run.may_cost]
     return Usage(
         prompt_tokens=total([usage.prompt_tokens for usage in usages]),
         completion_tokens=total([usage.completion_tokens for usage in usages]),

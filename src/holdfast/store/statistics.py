@@ -28,7 +28,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from holdfast.domain import OwnerId, Status
+from holdfast.domain import LEFT, OwnerId, Status
 from holdfast.store.database import Noun, reading
 from holdfast.store.schema import deleted, generations, messages
 
@@ -101,15 +101,19 @@ def wilson(good: int, ratings: int, z: float = 1.959964) -> tuple[float, float, 
 
 def _answers() -> CTE:
     """One row for each answer."""
-    heard = or_(
-        generations.c.upstream_id.is_not(None), generations.c.model_id_used.is_not(None), generations.c.spans != b""
+    may_cost = or_(
+        generations.c.upstream_id.is_not(None),
+        generations.c.model_id_used.is_not(None),
+        generations.c.spans != b"",
+        generations.c.error_code.is_(None),
+        generations.c.error_code.in_(LEFT),
     )
     writing = generations.c.duration_ms - generations.c.first_token_ms
     kept = ("number", "message_id", "preset_id", "model", "model_id_used", "error_code", "cost")
     runs = (
         select(
             *(generations.c[name] for name in kept),
-            case((and_(heard, generations.c.cost.is_(None)), 1), else_=0).label("unknown"),
+            case((and_(may_cost, generations.c.cost.is_(None)), 1), else_=0).label("unknown"),
             cast(generations.c.first_token_ms, Float).label("first_token_ms"),
             case((writing > 0, generations.c.completion_tokens * 1000.0 / writing)).label("tokens_per_second"),
         )

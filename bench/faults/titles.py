@@ -45,7 +45,8 @@ _PAUSE = 0.05
 _SCALED = {
     "holdfast.tasks._CRASHED": 0.5,  # What a kill cut off comes again sooner,
     "holdfast.usage.FIRST_PAUSE": 0.05,  # what a call took is asked for sooner,
-    "holdfast.titles.naming._PATIENCE": 3.0,  # and a model that says nothing is given up sooner.
+    "holdfast.titles.naming._PATIENCE": 3.0,  # a model that says nothing is given up sooner,
+    "holdfast.store.titles._UNDER_WAY": 4_000_000,  # and so is a call that a kill broke off.
 }
 _STEPS: Mapping[str, int] = {"rename": 5, "empty": 2, "wish": 5, "both": 2, "message": 3, "wait": 3, "delete": 1}
 _FATES: Mapping[str, int] = {"good": 8, "late": 12, "refused": 3, "empty": 1, "sorry": 2, "broken": 2, "silent": 1}

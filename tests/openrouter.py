@@ -13,7 +13,7 @@ import struct
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
@@ -79,6 +79,7 @@ class LoopbackOpenRouter:
         self.models_reply: Reply | None = None
         self.page_size: int | None = None
         self.generation_lag = 1
+        self.generation_before: Sequence[Step] = ()
         self.connections_opened = 0
         self.connections_open = 0
         self._port = port
@@ -193,7 +194,7 @@ class LoopbackOpenRouter:
         if call.path.endswith("/models"):
             return self.models_reply or self._models_page(call)
         if call.path.endswith("/generation"):
-            return self._generation(call.query.get("id", [""])[0])
+            return replace(self._generation(call.query.get("id", [""])[0]), before=self.generation_before)
         if not call.path.endswith("/chat/completions"):
             return refusal(404, "There is no such path.")
         if self._script:

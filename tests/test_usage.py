@@ -123,6 +123,26 @@ async def test_what_a_deleted_answer_took_is_asked_for_too(
     assert await rows(served.data / "holdfast.sqlite3", "SELECT count(*) FROM tasks") == [(0,)]
 
 
+async def test_an_answer_that_is_deleted_while_its_cost_is_asked_for_is_asked_about_at_once(
+    served: Served, upstream: LoopbackOpenRouter
+) -> None:
+    upstream.generation_lag = 0
+    hold = Hold()
+    upstream.generation_before = [hold]
+    upstream.script(answer("Once ", "never", holds={1: Hold()}, usage=SPENT))
+    async with served.sending("Tell me.", model_id=MODEL) as stream:
+        started = (await stream.until("started")).event
+        await stream.until("content")
+        await served.http.delete(f"/api/generations/{started['generation_id']}")
+        await stream.until("done")
+    await hold.reached.wait()
+    await served.http.delete(f"/api/conversations/{started['conversation_id']}")
+    hold.release()
+    while (total := (await served.get("/api/usage"))["total"])["unknown"]:
+        pass
+    assert Decimal(total["cost"]) == Decimal("0.0000123")
+
+
 async def test_what_the_stream_told_stands(store: Store) -> None:
     run = (await send(store)).generation
     await write(store, run, "Hi.")

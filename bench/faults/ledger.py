@@ -3,8 +3,9 @@
     .venv/bin/python bench/faults/ledger.py --calls 1000 --seed 1
 
 Conversations send, continue, ask several models side by side and name themselves; of the calls for answers three of
-ten are stopped, broken off or refused. Each costs a sum of its own. Once every record has been asked for, the sums
-of `GET /api/usage`, in all and by model and purpose, are compared with the provider's own ledger.
+ten are stopped, broken off or refused, and some are deleted while they are written or before their cost is known. Each
+costs a sum of its own. Once every record has been asked for, the sums of `GET /api/usage`, in all and by model and
+purpose, are compared with the provider's own ledger.
 """
 
 import asyncio
@@ -61,6 +62,7 @@ _PATIENCE = 120.0
 _PICODOLLARS = 10**12
 _SCALED = {"holdfast.usage.FIRST_PAUSE": 0.05, "holdfast.usage.LONGEST_PAUSE": 1.0}
 _FATES = {"good": 38, "length": 10, "stop": 30, "close": 6, "reset": 5, "error": 4, "refuse": 7}
+_DELETED = "deleted"
 _TITLES = {"good": 70, "empty": 10, "close": 10, "refuse": 10}
 
 
@@ -165,16 +167,24 @@ class Person:
             if compared:
                 body["compare"] = [{"model_id": each} for each in random.sample(others, random.randrange(1, 4))]
             self.sent["side by side" if compared else "sent"] += 1
-            started, status = await self._ask("/chat", body)
+            started, status = await self._ask("/chat", body, alone=not compared)
             conversation = started["conversation_id"]
             if compared:
                 await self._pick(started)
-            elif status != "complete" or random.random() < 0.3:
+            elif status != _DELETED and (status != "complete" or random.random() < 0.3):
                 self.sent["continued"] += 1
-                await self._ask(f"/api/messages/{started['message_id']}/generations", {"continue": True})
+                path = f"/api/messages/{started['message_id']}/generations"
+                _, status = await self._ask(path, {"continue": True}, alone=True)
+            if status == _DELETED:
+                return
+        if random.random() < 0.2:
+            await self._delete(conversation)
 
-    async def _ask(self, path: str, body: dict[str, Any]) -> tuple[dict[str, Any], str]:
-        """Read an answer to its end: its `started`, and how it ended; refused ones end at once."""
+    async def _ask(self, path: str, body: dict[str, Any], *, alone: bool) -> tuple[dict[str, Any], str]:
+        """Read an answer to its end: its `started`, and how it ended; refused ones end at once.
+
+        Only one that is alone is deleted: of others it would not be known whether the provider had begun.
+        """
         started: dict[str, Any] = {}
         status = ""
         async with request(self._place.server.port, "POST", path, body=body) as response:
@@ -185,9 +195,18 @@ class Person:
                 kind = found["type"]
                 started = found if kind == "started" else started
                 status = found["status"] if kind in ("done", "error") else status
+                status = _DELETED if kind == "error" and found["code"] == "not_found" else status
                 if kind == "content" and found["content"].startswith("STOP "):
-                    await self._stop(started["generation_id"])
+                    if alone and self._random.random() < 0.2:
+                        await self._delete(started["conversation_id"])
+                    else:
+                        await self._stop(started["generation_id"])
         return started, status
+
+    async def _delete(self, conversation: str) -> None:
+        self.sent["deleted"] += 1
+        async with request(self._place.server.port, "DELETE", f"/api/conversations/{conversation}") as response:
+            await response.body()
 
     async def _stop(self, generation: str) -> None:
         self.sent["stopped"] += 1

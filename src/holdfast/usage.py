@@ -32,11 +32,14 @@ class Reconciling:
         self._provider = provider
 
     async def answer(self, task: Task) -> float | None:
-        """Ask once what an answer took. Raises `StorageError`."""
+        """Ask once what an answer took; where it was deleted, the ledger is all there is. Raises `StorageError`."""
         try:
-            known = await self._store.generations.get_outcome(task)
+            return await self._complete(task)
         except NotFound:
-            return await self.lines(task)  # Its conversation was deleted, and the ledger is all there is of it.
+            return await self.lines(task)
+
+    async def _complete(self, task: Task) -> float | None:
+        known = await self._store.generations.get_outcome(task)
         found = await self._find(known.upstream_id or "")
         if (found is None or found.usage.cost is None) and not self._is_over(task):
             return _pause(task)

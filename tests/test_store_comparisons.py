@@ -10,6 +10,7 @@ from holdfast.errors import ComparisonOpen, GenerationRunning, Invalid
 from holdfast.store import Store
 from holdfast.store.comparisons import PICKED
 from holdfast.store.generations import Ask, AtEnd, Begun
+from holdfast.store.ratings import read_rated
 from stored import OWNER, ask, contents, counts, exchange, send, settle, write
 
 pytestmark = pytest.mark.anyio
@@ -128,6 +129,20 @@ async def test_only_an_answer_of_it_that_has_ended_can_be_picked(store: Store, d
     await settle(store, runs[1], Status.FAILED)
     await pick(store, runs[1])
     assert await ratings(store, runs) == [None, None, None]  # There is nothing in it to be rated.
+
+
+async def test_blind_ratings_are_written_out_once_one_is_picked(store: Store, database: Path | str) -> None:
+    runs = await compare(store, blind=True)
+    for run in runs:
+        await settle(store, run)
+    await store.messages.rate(OWNER, runs[1].message_id, Rating(-1))
+
+    async def written() -> set[str]:
+        return {rated.run.model async for rated in read_rated(database, with_history=False)}
+
+    assert await written() == set()
+    await pick(store, runs[0])
+    assert await written() == {runs[1].model}
 
 
 async def test_who_wrote_what_is_veiled_until_one_is_picked(store: Store) -> None:

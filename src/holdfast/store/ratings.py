@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Integer, RowMapping, bindparam, select
+from sqlalchemy import Connection, Integer, RowMapping, bindparam, exists, select
 
 from holdfast.domain import Generation, Rating, Role, Usage
 from holdfast.store import rows
@@ -19,6 +19,7 @@ from holdfast.store.schema import conversations, generations, messages, not_dele
 
 _PAGE: Final = 100
 _question = messages.alias("question")
+_is_blind = exists().where(generations.c.message_id == messages.c.id, generations.c.veiled)
 _RATED: Final = (
     select(
         messages,
@@ -28,7 +29,7 @@ _RATED: Final = (
     )
     .join(conversations, conversations.c.id == messages.c.conversation_id)
     .join(_question, _question.c.id == messages.c.parent_id)
-    .where(messages.c.rating.is_not(None), messages.c.number > bindparam("after"), not_deleted)
+    .where(messages.c.rating.is_not(None), messages.c.number > bindparam("after"), not_deleted, ~_is_blind)
     .order_by(messages.c.number)
     .limit(bindparam("limit", type_=Integer))
 )
@@ -59,7 +60,10 @@ class Rated:
 
 
 async def read_rated(database: Path | str, *, with_history: bool) -> AsyncIterator[Rated]:
-    """Every rated answer, oldest first. Raises `StartRefused` where there is no such database, and `StorageError`."""
+    """Every rated answer, oldest first; of blind ones, once one is picked.
+
+    Raises `StartRefused` where there is no such database, and `StorageError`.
+    """
     after = 0
     while True:
         found = await look(database, partial(_page, after=after, with_history=with_history))

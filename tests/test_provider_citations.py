@@ -72,6 +72,13 @@ NONE = [
     "https://\uab70.example/",
     "https://\u10fc.example/",
     "https://\U0001f134vil.example/",
+    "https://2130706433/",
+    "https://0x7f.1/",
+    "https://127.1/",
+    "https://0177.0.0.1/",
+    "https://127.0.0.1./",
+    "https://\uff11\uff12\uff17.1/",
+    "https://a.0x/",
     "https://a;b.example/",
     "https://example.org/a b",
     "https://example.org/\n",
@@ -107,6 +114,7 @@ def test_what_is_no_address_on_the_web_is_not_cited(url: str) -> None:
         ("https://b\u00fccher.example/", "xn--bcher-kva.example"),
         ("https://\u0430pple.com/", "xn--pple-43d.com"),
         ("https://\uff45vil.example/", "evil.example"),
+        ("https://203.0.113.7:8080/", "203.0.113.7:8080"),
     ],
 )
 def test_a_host_is_named_as_a_browser_names_it(url: str, host: str) -> None:

@@ -6,6 +6,7 @@ but for NUL and lone surrogates, which no database and no UTF-8 can hold.
 
 import re
 import unicodedata
+from ipaddress import IPv4Address
 from urllib.parse import urlsplit
 
 from holdfast.errors import EmptyMessage, TooLarge
@@ -44,6 +45,7 @@ _IN_2003 = unicodedata.ucd_3_2_0.category
 """The letters that IDNA 2003 knows: a later one it takes as it is, where a browser may read another one."""
 
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
+_ENDS_IN_A_NUMBER = re.compile(r"(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)\.?$", re.IGNORECASE)
 _BLANK_CATEGORIES = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 _BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _MARK_CATEGORIES = frozenset({"Mn", "Mc", "Me"})
@@ -124,7 +126,7 @@ def web_host(address: str) -> str | None:
         return None
     if ":" in host:
         host = f"[{host}]"  # urlsplit has looked at what stands in them.
-    elif not _HOST.fullmatch(host) or not _is_read_in_one_way(name):
+    elif not _HOST.fullmatch(host) or not _is_read_in_one_way(name) or _is_another_number(host):
         return None
     if parts.scheme not in {"http", "https"} or "@" in parts.netloc or port == 0:
         return None
@@ -134,6 +136,20 @@ def web_host(address: str) -> str | None:
 def _is_read_in_one_way(name: str) -> bool:
     """Whether a host's name is the same one to IDNA 2003, which is spoken here, and to browsers."""
     return _READ_IN_TWO_WAYS.isdisjoint(name) and all(_IN_2003(each) != "Cn" for each in name)
+
+
+def _is_another_number(host: str) -> bool:
+    """Whether a browser would go to an IPv4 address that is not spelt like this, as to 127.0.0.1 for 2130706433.
+
+    Source: https://url.spec.whatwg.org/#ends-in-a-number-checker.
+    """
+    if not _ENDS_IN_A_NUMBER.search(host):
+        return False
+    try:
+        IPv4Address(host)
+    except ValueError:
+        return True
+    return False
 
 
 def _is_blank(text: str) -> bool:

@@ -157,7 +157,9 @@ async def _without(trial: Trial, place: Stage, disk: Path, leave: int) -> None:
     await answering
     if refused or any(run.terminal.startswith("failed") for run in (*sent, running)):
         status, _ = await client.get("/ready")
-        trial.expect(status in (503, 507), f"{leave} bytes left and {len(refused)} of 3 refused: /ready is {status}")
+        now = os.statvfs(disk)
+        told = f"{len(refused)} of 3 refused, {now.f_bavail * now.f_frsize} bytes free: /ready is {status}"
+        trial.expect(status in (503, 507), f"{leave} bytes left, {told}")
     make_room(disk)
     await _recovers(trial, place, [*sent, running])
     ends(trial, [run for run in (*sent, running) if run.acked], *STORED_ENDS)

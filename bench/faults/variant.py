@@ -105,6 +105,8 @@ def _broken(coroutine: Any, at: int) -> Generator[Any, Any, Any]:
         if count == at:
             if future is not None:
                 future._asyncio_future_blocking = False  # noqa: SLF001 - it is not awaited after all
+                future.cancel()
+                yield  # Nothing awaited fails within the turn in which it began: uvloop would crash on that.
             step, value = coroutine.throw, Planted(f"at await {at}")
             continue
         try:

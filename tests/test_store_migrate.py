@@ -43,7 +43,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "holdfast.sqlite3"
 
 
-async def make_old(database: Path | str) -> None:
+async def make_old(database: Path | str, revision: str = OLD) -> None:
     """A database as an earlier version left it, with a conversation in it."""
 
     def upgrade(connection: Connection) -> None:
@@ -53,7 +53,7 @@ async def make_old(database: Path | str) -> None:
         settings = config.Config()
         settings.set_main_option("script_location", str(_SCRIPTS))
         settings.attributes["connection"] = connection
-        command.upgrade(settings, OLD)
+        command.upgrade(settings, revision)
 
     opened = _database(database)
     await opened.write(upgrade, durable=True)
@@ -188,6 +188,24 @@ async def test_an_upgrade_keeps_what_was_there_and_lays_a_copy_aside_first(path:
     assert snapshot.stat().st_mode & 0o777 == 0o600
     assert await rows(snapshot, "SELECT version_num FROM alembic_version") == [(OLD,)]
     assert await rows(snapshot, "SELECT title FROM conversations") == [("From long ago",)]
+
+
+async def test_an_upgrade_keeps_what_is_left_to_do_under_its_numbers(database: Path | str) -> None:
+    await make_old(database, "0011")
+    (conversation,) = (await rows(database, "SELECT id FROM conversations"))[0]
+    messages = "INSERT INTO messages (id, conversation_id, role, content, reasoning, status, created_at) VALUES "
+    await rows(database, messages + f"('m1', '{conversation}', 'user', 'Why?', '', 'complete', 1)")
+    columns = (
+        'id, owner_id, conversation_id, user_message_id, message_id, status, model, seq, "offset", reasoning_offset,'
+        " spans, created_at"
+    )
+    values = f"'g1', 'owner', '{conversation}', 'm1', 'm1', 'complete', 'acme/chat-1', 3, 0, 0, '', 1"
+    await rows(database, f"INSERT INTO generations ({columns}) VALUES ({values})")
+    columns = "number, kind, generation_id, due_at, attempts, created_at, wished_revision"
+    left = [(4, "title", "g1", 7, 2, 5, 3), (9, "reconcile", "g1", 8, 0, 6, 0)]
+    await rows(database, f"INSERT INTO tasks ({columns}) VALUES {left[0]}, {left[1]}")
+    await (await open_store(database, lambda _line: None)).aclose()
+    assert await rows(database, f"SELECT {columns} FROM tasks ORDER BY number") == left
 
 
 async def test_the_copy_from_before_an_upgrade_can_be_restored_and_upgraded_again(path: Path) -> None:

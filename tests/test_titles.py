@@ -264,6 +264,18 @@ async def test_a_slow_title_model_is_left_alone_when_its_conversation_is_deleted
     assert await rows(naming.data / "holdfast.sqlite3", "SELECT count(*) FROM conversations") == [(0,)]
 
 
+async def test_a_name_that_comes_after_a_deletion_ends_no_task_of_another_conversation(
+    store: Store, database: Path | str
+) -> None:
+    run = await exchange(store)
+    (task,) = (await store.tasks.list_due(now(), limit=9))[0]
+    seen = await store.titles.get_exchange(task)
+    await store.conversations.delete(OWNER, run.conversation_id)
+    other = await exchange(store)
+    await store.titles.name(task, seen, "Gone", [])
+    assert await rows(database, "SELECT generation_id FROM tasks") == [(other.id,)]
+
+
 async def test_models_that_think_long_of_names_hold_up_no_cost(naming: Served, upstream: LoopbackOpenRouter) -> None:
     upstream.generation_lag = 0
     holds = [Hold() for _ in range(AT_ONCE[TaskKind.TITLE] + 1)]

@@ -186,7 +186,8 @@ pieces = Table(
     sqlite_with_rowid=False,
 )
 
-# What a call took is asked for also after its conversation was deleted, so this refers to nothing.
+# What a call took is asked for also after its conversation was deleted, so this refers to nothing. Numbers do not come
+# again: whoever does a task that went with its conversation would end another one.
 tasks = Table(
     "tasks",
     metadata,
@@ -199,6 +200,7 @@ tasks = Table(
     Column("wished_revision", Integer),
     Index("uq_tasks_generation_id_kind", "generation_id", "kind", unique=True),
     Index("ix_tasks_kind_due_at", "kind", "due_at"),
+    sqlite_autoincrement=True,
 )
 
 # What was spent stays spent when its conversation is deleted, so this refers to nothing but its owner.

@@ -17,7 +17,7 @@ from holdfast.usage import LONGEST_PAUSE, PATIENCE, Reconciling
 from listening import KEY
 from openrouter import LoopbackOpenRouter
 from replies import Close, Hold, Reply, Silence, answer, broken_off, refusal, spent
-from serving import Served, process
+from serving import Served, process, serving
 from stored import OWNER, add_stranger, rows, send, write
 
 pytestmark = pytest.mark.anyio
@@ -102,6 +102,17 @@ async def test_a_call_that_is_left_before_it_says_anything_is_not_called_free(
     total = (await served.get("/api/usage"))["total"]
     assert (total["calls"], total["unknown"]) == (1, 1)
     assert await rows(served.data / "holdfast.sqlite3", "SELECT cost_source FROM calls") == [("unknown",)]
+
+
+@pytest.mark.parametrize("limit", ["HOLDFAST_FIRST_TOKEN_LIMIT", "HOLDFAST_ANSWER_LIMIT"])
+async def test_nor_is_one_that_says_nothing_until_it_is_given_up(
+    upstream: LoopbackOpenRouter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    async with serving(monkeypatch, tmp_path, **{"OPENROUTER_BASE_URL": upstream.base_url, limit: "0.3"}) as served:
+        upstream.script(Reply(before=[Silence()]))
+        await served.send("Tell me.", model_id=MODEL)
+        total = (await served.get("/api/usage"))["total"]
+    assert (total["calls"], total["unknown"]) == (1, 1)
 
 
 @pytest.mark.parametrize("stopped", [False, True])

@@ -13,14 +13,14 @@ from decimal import Decimal
 from enum import IntEnum, StrEnum
 from typing import Any, Final, NamedTuple, NewType
 
-from holdfast.errors import Interrupted, Stalled
+from holdfast.errors import Interrupted, Stalled, TooLong
 
 OwnerId = NewType("OwnerId", str)
 
 PERSONAL_OWNER = OwnerId("owner")
 """The one owner of personal mode."""
 
-LEFT: Final = frozenset({Interrupted.code, Stalled.code})
+LEFT: Final = frozenset({Interrupted.code, Stalled.code, TooLong.code})
 """Errors with which a call ends that the provider may be working on."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"

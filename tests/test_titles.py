@@ -261,6 +261,8 @@ async def test_a_slow_title_model_is_left_alone_when_its_conversation_is_deleted
     hold.release()
     while len(await rows(naming.data / "holdfast.sqlite3", "SELECT 1 FROM calls")) < 2:
         await naming.get("/health")
+    while await rows(naming.data / "holdfast.sqlite3", "SELECT 1 FROM tasks"):  # Until the name has come, and too late.
+        await naming.get("/health")
     assert await rows(naming.data / "holdfast.sqlite3", "SELECT count(*) FROM conversations") == [(0,)]
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from holdfast.domain import Outcome, Task, TaskKind, Totals, Usage, now
+from holdfast.domain import Call, CompletionRequest, Outcome, Prompt, Purpose, Task, TaskKind, Totals, Usage, now
 from holdfast.feed import Feed
 from holdfast.provider import record
 from holdfast.provider.openrouter import OpenRouter
 from holdfast.store import Store
-from holdfast.usage import LONGEST_PAUSE, PATIENCE, Reconciling
+from holdfast.usage import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE, Reconciling
 from listening import KEY
 from openrouter import LoopbackOpenRouter
 from replies import Close, Hold, Reply, Silence, answer, broken_off, refusal, spent
@@ -207,6 +207,28 @@ async def test_a_record_that_is_not_there_yet_is_asked_for_less_and_less_and_not
 )
 def test_a_record_is_read_with_what_makes_sense_in_it(data: dict[str, Any], usage: Usage) -> None:
     assert record.read(json.dumps({"data": data}).encode()).usage == usage
+
+
+async def test_a_call_that_is_never_told_of_keeps_no_other_from_being_known(
+    store: Store, database: Path | str, upstream: LoopbackOpenRouter
+) -> None:
+    upstream.generation_lag = 0
+    upstream.script(answer("A name", usage=SPENT))
+    provider = OpenRouter(upstream.base_url, KEY, is_openrouter=True)
+    feed = Feed(store)
+    run = (await send(store)).generation
+    async with provider.stream(CompletionRequest(MODEL, Prompt(()), run.conversation_id)) as completion:
+        told = completion.outcome.upstream_id
+    for upstream_id in ("gen-lost", told):
+        outcome = Outcome(upstream_id=upstream_id)
+        await store.titles.note(Call(OWNER, Purpose.TITLE, run.conversation_id, run.id, None, MODEL, outcome))
+    (task,) = (await store.tasks.list_due(2**62, limit=9))[0]
+    assert await Reconciling(store, feed, provider).lines(task) == FIRST_PAUSE
+    costs = "SELECT cost, cost_source FROM calls ORDER BY number"
+    assert await rows(database, costs) == [(None, "unknown"), (12_300_000, "generation")]
+    assert (await store.tasks.list_due(2**62, limit=9))[0] == [task]
+    await feed.aclose()
+    await provider.aclose()
 
 
 async def test_a_server_that_keeps_no_records_is_not_asked(store: Store, upstream: LoopbackOpenRouter) -> None:

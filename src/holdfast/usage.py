@@ -48,15 +48,19 @@ class Reconciling:
         return None
 
     async def lines(self, task: Task) -> float | None:
-        """Ask once what calls took of which the ledger alone tells: those of a naming. Raises `StorageError`."""
-        found: list[OpenCall] = []
-        for number, known in await self._store.calls.list_open(task):
-            outcome = completed(known, await self._find(known.upstream_id or "") or Outcome())
-            if outcome.usage.cost is None and not self._is_over(task):
-                return _pause(task)
-            found.append(OpenCall(number, outcome))
-        await self._store.calls.complete(task, found)
-        return None
+        """Ask once what calls took of which the ledger alone tells: those of a naming. None of them waits for another.
+
+        Raises `StorageError`.
+        """
+        calls = await self._store.calls.list_open(task)
+        asked = [OpenCall(call.number, await self._completed(call.outcome)) for call in calls]
+        found = [call for call in asked if call.outcome.usage.cost is not None or self._is_over(task)]
+        is_done = len(found) == len(calls)
+        await self._store.calls.complete(task, found, is_done=is_done)
+        return None if is_done else _pause(task)
+
+    async def _completed(self, known: Outcome) -> Outcome:
+        return completed(known, await self._find(known.upstream_id or "") or Outcome())
 
     def _is_over(self, task: Task) -> bool:
         return self._provider.keeps_records is False or now() - task.created_at > PATIENCE * _MICRO

@@ -89,13 +89,14 @@ class Calls(Noun):
         return list_open(connection, task.generation_id, _RECONCILED[task.kind])
 
     @writing()
-    def complete(self, connection: Connection, task: Task, found: Sequence[OpenCall]) -> None:
-        """Fill in what the provider's records know of them, and end the task."""
+    def complete(self, connection: Connection, task: Task, found: Sequence[OpenCall], *, is_done: bool) -> None:
+        """Fill in what the provider's records know of them, and end the task where it is done."""
         for line in found:
             known = line.outcome.usage.cost is not None
             source = CostSource.GENERATION if known else CostSource.UNKNOWN
             connection.execute(_COMPLETE, {"line": line.number, "source": source} | rows.call_columns(line.outcome))
-        tasks_.remove(connection, task)
+        if is_done:
+            tasks_.remove(connection, task)
 
 
 def _totals(row: RowMapping) -> Totals:

@@ -88,8 +88,8 @@ def clean(said: str) -> str:
     said = _TAG.sub(" ", _THOUGHT_BEFORE.sub("", _THOUGHT.sub("\n", said)))
     for _ in range(_NESTED):
         said = _HTML.sub(r" \2 ", said)
-    lines = [line for line in said.splitlines() if not line.lstrip().startswith(_FENCE)]
-    bare = [line for each in [_member(lines), *lines] if _says_something(line := _bare(each))]
+    lines = _unpacked([line for line in said.splitlines() if not line.lstrip().startswith(_FENCE)])
+    bare = [line for each in lines if _says_something(line := _bare(each))]
     line = next((line for line in bare if not line.endswith((":", "："))), "")  # noqa: RUF001 - or it announces one
     if _is_refusal(line):
         return ""
@@ -107,14 +107,16 @@ def first_words(message: str) -> str:
     return text.title(shortened) or text.title(message)
 
 
-def _member(lines: list[str]) -> str:
-    """The title in an object, which some models answer with whatever they are asked for; empty where there is none."""
+def _unpacked(lines: list[str]) -> list[str]:
+    """The texts alone of an object or a list, which some models answer with whatever they are asked for."""
     try:
         found = json.loads("\n".join(lines))
     except (ValueError, RecursionError):
-        return ""
-    values = found.values() if isinstance(found, dict) else ()
-    return next((value for value in values if isinstance(value, str)), "")
+        return lines
+    if not isinstance(found, dict | list):
+        return lines
+    values = found.values() if isinstance(found, dict) else found
+    return [value for value in values if isinstance(value, str)]
 
 
 def _bare(line: str) -> str:

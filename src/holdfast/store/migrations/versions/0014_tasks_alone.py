@@ -1,4 +1,7 @@
-"""What a call took is asked for also after its conversation was deleted, so a task outlives its generation."""
+"""A task outlives its generation, for what a call took is asked for also after its conversation was deleted.
+
+And its number is never another's: who comes late, for one that went with its conversation, must end no other.
+"""
 
 from alembic import op
 
@@ -9,6 +12,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Let a task refer to nothing; SQLite makes the table anew for that."""
-    with op.batch_alter_table("tasks") as tasks:
+    """SQLite makes the table anew for that, and remembers the highest number from here on, as PostgreSQL does."""
+    with op.batch_alter_table("tasks", table_kwargs={"sqlite_autoincrement": True}) as tasks:
         tasks.drop_constraint(op.f("fk_tasks_generation_id"), type_="foreignkey")

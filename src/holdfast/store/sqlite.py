@@ -94,12 +94,15 @@ class SQLite:
         return cast(R, await self._queue(work, durable=durable))
 
     async def check(self) -> None:
-        """Read something; after a write that failed, write something too: a full disk can still be read."""
+        """Read something, and look for room: a full disk can still be read, and takes what fits into the log.
+
+        After a write that failed, write something too.
+        """
         await self.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+        disk = os.statvfs(self._path.parent)
+        if disk.f_blocks and disk.f_bavail * disk.f_frsize < _ROOM:  # What has no limit has no blocks.
+            raise StorageFull(retry_after=30)
         if self._failed:
-            disk = os.statvfs(self._path.parent)
-            if disk.f_bavail * disk.f_frsize < _ROOM:
-                raise StorageFull(retry_after=30)
             await self._queue(_touch, durable=True)
 
     async def aclose(self) -> None:

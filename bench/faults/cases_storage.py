@@ -99,11 +99,17 @@ def small_disk(at: Path, size: int) -> Iterator[None]:
 
 def fill(directory: Path, leave: int) -> None:
     """Take all the space of a file system but so many bytes."""
-    free = os.statvfs(directory)
-    size = free.f_bavail * free.f_frsize - leave
-    if size > 0:
-        with (directory / "filler").open("wb") as filler:
-            os.posix_fallocate(filler.fileno(), 0, size)
+    with (directory / "filler").open("wb") as filler:
+        while (size := room(directory) - leave) > 0:
+            with suppress(OSError):  # Somebody took some of it since.
+                os.posix_fallocate(filler.fileno(), 0, size)
+                break
+
+
+def room(directory: Path) -> int:
+    """Bytes that are free."""
+    disk = os.statvfs(directory)
+    return disk.f_bavail * disk.f_frsize
 
 
 def make_room(directory: Path) -> None:
@@ -157,8 +163,7 @@ async def _without(trial: Trial, place: Stage, disk: Path, leave: int) -> None:
     await answering
     if refused or any(run.terminal.startswith("failed") for run in (*sent, running)):
         status, _ = await client.get("/ready")
-        now = os.statvfs(disk)
-        told = f"{len(refused)} of 3 refused, {now.f_bavail * now.f_frsize} bytes free: /ready is {status}"
+        told = f"{len(refused)} of 3 refused, {room(disk)} bytes free: /ready is {status}"
         trial.expect(status in (503, 507), f"{leave} bytes left, {told}")
     make_room(disk)
     await _recovers(trial, place, [*sent, running])
